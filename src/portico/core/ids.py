@@ -1,0 +1,59 @@
+"""Ids: 63-bit time-ordered numbers for tasks, prefixed random text for all else.
+
+Access never rests on an id being secret: every read carries the account as well.
+"""
+
+import base64
+import secrets
+from collections.abc import Callable
+
+from portico.core.clock import Clock
+
+TaskId = int
+AccountId = str
+KeyId = str
+AssetId = str
+
+_EPOCH_MS = 1_704_067_200_000  # 2024-01-01; 41 bits of milliseconds last until 2093
+_RANDOM_BITS = 22
+TASK_ID_MAX = 2**63 - 1
+
+
+class IdSource:
+    """Makes ids from an injected clock and an injected source of randomness."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        random_bits: Callable[[int], int] = secrets.randbits,
+    ) -> None:
+        self._clock = clock
+        self._random_bits = random_bits
+        self._last = 0
+
+    def task_id(self) -> TaskId:
+        """Return a new task id: larger than every earlier one of this process."""
+        elapsed_ms = max(0, self._clock.now() - _EPOCH_MS)
+        candidate = (elapsed_ms << _RANDOM_BITS) | self._random_bits(_RANDOM_BITS)
+        if candidate <= self._last:  # same millisecond, or the wall clock stepped back
+            candidate = self._last + 1 + self._random_bits(8)
+        self._last = candidate
+        return candidate
+
+    def opaque_id(self, prefix: str) -> str:
+        """Return `prefix_` and 125 random bits in lower-case base32."""
+        raw = self._random_bits(128).to_bytes(16, "big")
+        return f"{prefix}_{base64.b32encode(raw).decode().rstrip('=').lower()[:25]}"
+
+
+def parse_task_id(text: str) -> TaskId | None:
+    """Read a task id as clients write it: a decimal string, optionally after `task_`.
+
+    Returns None for anything that cannot be an id, which callers treat as "not found".
+    """
+    digits = text.removeprefix("task_")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(TASK_ID_MAX))):
+        return None
+    value = int(digits)
+    return value if 0 < value <= TASK_ID_MAX else None
