@@ -120,3 +120,33 @@ class Chunk(msgspec.Struct, frozen=True):
     reasoning: str = ""
     finish: str | None = None  # "stop", "length", "content_filter"
     usage: ChatUsage | None = None
+
+
+class MediaAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dialect read from one request for a picture or video, before the catalogue resolves it.
+
+    `given` holds only the parameters the client sent, under canonical names with raw values;
+    the catalogue checks them, fills defaults and chooses the mode by the inputs.
+    """
+
+    dialect: str
+    name: str | None  # the model as the dialect names it (modal_key, id, slug, llmid)
+    variant: str | None = None  # a second name under the first (option_key, Yuanjing's model)
+    function: str | None = None  # Yuanjing's catelogid: t2v, i2v, r2v
+    kind: Kind | None = None  # what the path asks for, when it says
+    mode: Mode | None = None  # what the client says, when the dialect lets it
+    prompt: str = ""
+    given: Mapping[str, object] = {}
+    inputs: tuple[MediaInput, ...] = ()
+    route_class: RouteClass = RouteClass.AUTO
+
+
+class ChatAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dialect read from one request for text, before the catalogue resolves it."""
+
+    dialect: str
+    name: str | None
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    stream: bool = False
+    sampling: Mapping[str, object] = {}
