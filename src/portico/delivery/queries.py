@@ -1,0 +1,48 @@
+"""All SQL of deliveries."""
+
+from sqlalchemy import bindparam, insert, select, update
+
+from portico.delivery.tables import deliveries
+from portico.store import Statement
+
+INSERT = Statement(
+    insert(deliveries).values(
+        id=bindparam("id"),
+        account_id=bindparam("account_id"),
+        task_id=bindparam("task_id"),
+        url=bindparam("url"),
+        state="pending",
+        next_attempt_at=bindparam("created_at"),
+        created_at=bindparam("created_at"),
+    )
+)
+DUE = Statement(
+    select(deliveries)
+    .where(
+        deliveries.c.state == "pending",
+        deliveries.c.next_attempt_at <= bindparam("now"),
+    )
+    .order_by(deliveries.c.next_attempt_at)
+    .limit(bindparam("limit"))
+)
+BY_ID = Statement(select(deliveries).where(deliveries.c.id == bindparam("delivery_id")))
+OF_TASK = Statement(
+    select(deliveries)
+    .where(deliveries.c.task_id == bindparam("task_id"))
+    .order_by(deliveries.c.created_at)
+)
+RECORD = Statement(
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery_id"), deliveries.c.state == "pending")
+    .values(
+        state=bindparam("new_state"),
+        attempts=deliveries.c.attempts + 1,
+        next_attempt_at=bindparam("next_at"),
+        last_status=bindparam("status"),
+    )
+)
+REPLAY = Statement(
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery_id"), deliveries.c.state != "pending")
+    .values(state="pending", attempts=0, next_attempt_at=bindparam("now"))
+)

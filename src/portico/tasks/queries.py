@@ -1,0 +1,163 @@
+"""All SQL of tasks, attempts and idempotent requests."""
+
+from sqlalchemy import bindparam, delete, func, insert, not_, select, update
+
+from portico.core.views import TaskState
+from portico.store import Statement
+from portico.tasks.model import NewTask
+from portico.tasks.tables import attempts, is_open, requests, tasks
+
+INSERT_TASK = Statement(
+    insert(tasks).values({name: bindparam(name) for name in NewTask.__struct_fields__})
+)
+TASK_BY_ID = Statement(select(tasks).where(tasks.c.id == bindparam("task_id")))
+TASK_OF = Statement(
+    select(tasks).where(
+        tasks.c.id == bindparam("task_id"),
+        tasks.c.account_id == bindparam("account_id"),
+    )
+)
+COUNT_OPEN = Statement(
+    select(func.count().label("number"))
+    .select_from(tasks)
+    .where(tasks.c.account_id == bindparam("account_id"), is_open)
+)
+OPEN_IDS = Statement(
+    select(tasks.c.id, tasks.c.kind).where(is_open).order_by(tasks.c.id)
+)
+LISTING = Statement(
+    select(tasks)
+    .where(
+        tasks.c.account_id == bindparam("account_id"),
+        tasks.c.id < bindparam("before_id"),
+    )
+    .order_by(tasks.c.id.desc())
+    .limit(bindparam("limit"))
+)
+MARK_SUBMITTING = Statement(
+    update(tasks)
+    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .values(
+        state=TaskState.SUBMITTING.value,
+        started_at=func.coalesce(tasks.c.started_at, bindparam("now")),
+    )
+)
+MARK = Statement(
+    update(tasks)
+    .where(tasks.c.id == bindparam("task_id"), tasks.c.state == bindparam("expected"))
+    .values(state=bindparam("new_state"))
+)
+NEXT_STAGE = Statement(
+    update(tasks)
+    .where(
+        tasks.c.id == bindparam("task_id"),
+        tasks.c.state == TaskState.STORING.value,
+        tasks.c.stage == bindparam("expected_stage"),
+    )
+    .values(state=TaskState.QUEUED.value, stage=tasks.c.stage + 1)
+)
+END = Statement(
+    update(tasks)
+    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .values(
+        state=bindparam("new_state"),
+        charged=bindparam("charged"),
+        failure_code=bindparam("failure_code"),
+        failure_message=bindparam("failure_message"),
+        usage=bindparam("usage"),
+        finished_at=bindparam("now"),
+        expires_at=bindparam("expires_at"),
+    )
+)
+DUE_FOR_FORGETTING = Statement(
+    select(tasks.c.id)
+    .where(tasks.c.expires_at < bindparam("now"), tasks.c.job != "{}")
+    .limit(bindparam("limit"))
+)
+FORGET = Statement(
+    update(tasks).where(tasks.c.id == bindparam("task_id")).values(job="{}")
+)
+UNSOUND = Statement(
+    select(tasks.c.id, tasks.c.account_id, tasks.c.charged, tasks.c.price).where(
+        not_(is_open) & (tasks.c.hold_state == "open")
+        | (tasks.c.charged > tasks.c.price)
+        | ((tasks.c.state != "succeeded") & (tasks.c.charged != 0))
+    )
+)
+
+INSERT_ATTEMPT = Statement(
+    insert(attempts).values(
+        id=bindparam("id"),
+        task_id=bindparam("task_id"),
+        number=bindparam("number"),
+        stage=bindparam("stage"),
+        provider=bindparam("provider"),
+        upstream_model=bindparam("upstream_model"),
+        state=bindparam("state"),
+        started_at=bindparam("now"),
+    )
+)
+LAST_ATTEMPT = Statement(
+    select(attempts)
+    .where(attempts.c.task_id == bindparam("task_id"))
+    .order_by(attempts.c.number.desc())
+    .limit(1)
+)
+ATTEMPTS_OF = Statement(
+    select(attempts)
+    .where(attempts.c.task_id == bindparam("task_id"))
+    .order_by(attempts.c.number)
+)
+ATTEMPT_RUNNING = Statement(
+    update(attempts)
+    .where(attempts.c.id == bindparam("attempt_id"))
+    .values(state="running", upstream_id=bindparam("upstream"))
+)
+END_ATTEMPT = Statement(
+    update(attempts)
+    .where(
+        attempts.c.task_id == bindparam("task_id"),
+        attempts.c.state.in_(("submitting", "running")),
+    )
+    .values(
+        state=bindparam("new_state"),
+        finished_at=bindparam("now"),
+        failure_code=bindparam("failure_code"),
+    )
+)
+
+RECALL_REQUEST = Statement(
+    select(requests).where(
+        requests.c.account_id == bindparam("account_id"),
+        requests.c.route == bindparam("route"),
+        requests.c.key == bindparam("key"),
+    )
+)
+REMEMBER_REQUEST = Statement(
+    insert(requests).values(
+        account_id=bindparam("account_id"),
+        route=bindparam("route"),
+        key=bindparam("key"),
+        fingerprint=bindparam("fingerprint"),
+        task_id=bindparam("task_id"),
+        balance_after=bindparam("balance_after"),
+        created_at=bindparam("now"),
+    )
+)
+ANSWER_REQUEST = Statement(
+    update(requests)
+    .where(
+        requests.c.account_id == bindparam("owner"),
+        requests.c.task_id == bindparam("task"),
+    )
+    .values(answer=bindparam("new_answer"))
+)
+FORGET_REQUEST = Statement(
+    delete(requests).where(
+        requests.c.account_id == bindparam("owner"),
+        requests.c.task_id == bindparam("task"),
+    )
+)
+FORGET_REQUESTS = Statement(
+    delete(requests).where(requests.c.created_at < bindparam("before"))
+)

@@ -1,0 +1,273 @@
+"""What can be done with tasks; each takes an open transaction first and may safely run twice."""
+
+import msgspec
+
+from portico.core.clock import Instant
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.ids import AccountId, TaskId
+from portico.core.jobs import Kind, Mode
+from portico.core.money import Credits
+from portico.core.views import TaskState
+from portico.store import Row, Tx
+from portico.tasks import queries
+from portico.tasks.model import Attempt, AttemptState, NewTask, Replay, Task, Verdict
+
+
+def create(tx: Tx, task: NewTask) -> None:
+    """Record an accepted task; its hold must already be open in the same transaction."""
+    tx.execute(queries.INSERT_TASK, **msgspec.structs.asdict(task))
+
+
+def find(tx: Tx, task_id: TaskId, account_id: AccountId) -> Task | None:
+    """Return an account's own task; a foreign one is as unknown as one that never was."""
+    row = tx.one(queries.TASK_OF, task_id=task_id, account_id=account_id)
+    return _task(row) if row else None
+
+
+def get(tx: Tx, task_id: TaskId) -> Task:
+    """Return a task for Portico's own work.
+
+    Raises:
+        PorticoError: TASK_NOT_FOUND.
+    """
+    row = tx.one(queries.TASK_BY_ID, task_id=task_id)
+    if row is None:
+        raise PorticoError(ErrorCode.TASK_NOT_FOUND, "Task not found")
+    return _task(row)
+
+
+def listing(
+    tx: Tx, account_id: AccountId, *, limit: int = 50, before_id: TaskId = 2**63 - 1
+) -> list[Task]:
+    """Return an account's tasks, newest first; `before_id` pages on."""
+    rows = tx.rows(
+        queries.LISTING, account_id=account_id, limit=limit, before_id=before_id
+    )
+    return [_task(row) for row in rows]
+
+
+def count_open(tx: Tx, account_id: AccountId) -> int:
+    """Return how many of an account's tasks have not ended; exact inside a write."""
+    row = tx.one(queries.COUNT_OPEN, account_id=account_id)
+    return int(row["number"]) if row else 0
+
+
+def open_ids(tx: Tx) -> list[tuple[TaskId, Kind]]:
+    """Return every task that has not ended, oldest first; what a restart begins with."""
+    return [(row["id"], Kind(row["kind"])) for row in tx.rows(queries.OPEN_IDS)]
+
+
+def start_attempt(  # noqa: PLR0913 - one row, one argument a column
+    tx: Tx,
+    task: Task,
+    *,
+    attempt_id: str,
+    provider: str,
+    upstream_model: str,
+    now: Instant,
+) -> bool:
+    """Write route and submit key down before the upstream is called; False: the task has ended."""
+    if tx.execute(queries.MARK_SUBMITTING, task_id=task.id, now=now) == 0:
+        return False
+    last = last_attempt(tx, task.id)
+    tx.execute(
+        queries.INSERT_ATTEMPT,
+        id=attempt_id,
+        task_id=task.id,
+        number=last.number + 1 if last else 1,
+        stage=task.stage,
+        provider=provider,
+        upstream_model=upstream_model,
+        state=AttemptState.SUBMITTING,
+        now=now,
+    )
+    return True
+
+
+def mark_running(tx: Tx, task_id: TaskId, *, attempt_id: str, upstream_id: str) -> None:
+    """Note that the upstream took the job."""
+    tx.execute(
+        queries.MARK,
+        task_id=task_id,
+        expected=TaskState.SUBMITTING,
+        new_state=TaskState.RUNNING,
+    )
+    tx.execute(queries.ATTEMPT_RUNNING, attempt_id=attempt_id, upstream=upstream_id)
+
+
+def mark_storing(tx: Tx, task_id: TaskId, *, expected: TaskState) -> None:
+    """Note that the upstream is done and its result is being copied."""
+    tx.execute(
+        queries.MARK, task_id=task_id, expected=expected, new_state=TaskState.STORING
+    )
+
+
+def next_stage(tx: Tx, task: Task, *, now: Instant) -> bool:
+    """Send a task on to its next stage; False: somebody already did."""
+    moved = tx.execute(queries.NEXT_STAGE, task_id=task.id, expected_stage=task.stage)
+    if moved:
+        end_attempt(tx, task.id, state=AttemptState.SUCCEEDED, now=now)
+    return moved > 0
+
+
+def end(tx: Tx, task_id: TaskId, verdict: Verdict, *, now: Instant) -> bool:
+    """Write a final state; False: the task had already ended, and nothing changed.
+
+    The hold must have been closed in the same transaction; the database checks it.
+    """
+    ended = tx.execute(
+        queries.END,
+        task_id=task_id,
+        new_state=verdict.state,
+        charged=verdict.charged,
+        failure_code=verdict.failure_code,
+        failure_message=verdict.failure_message,
+        usage=msgspec.json.encode(verdict.usage).decode(),
+        now=now,
+        expires_at=verdict.expires_at,
+    )
+    return ended > 0
+
+
+def end_attempt(
+    tx: Tx,
+    task_id: TaskId,
+    *,
+    state: AttemptState,
+    now: Instant,
+    failure_code: ErrorCode | None = None,
+) -> None:
+    """Close the attempt under way, if there is one."""
+    tx.execute(
+        queries.END_ATTEMPT,
+        task_id=task_id,
+        new_state=state,
+        now=now,
+        failure_code=failure_code,
+    )
+
+
+def last_attempt(tx: Tx, task_id: TaskId) -> Attempt | None:
+    """Return the newest attempt of a task."""
+    row = tx.one(queries.LAST_ATTEMPT, task_id=task_id)
+    return _attempt(row) if row else None
+
+
+def attempts_of(tx: Tx, task_id: TaskId) -> list[Attempt]:
+    """Return all attempts of a task, oldest first."""
+    return [_attempt(row) for row in tx.rows(queries.ATTEMPTS_OF, task_id=task_id)]
+
+
+def recall_request(
+    tx: Tx, account_id: AccountId, *, route: str, key: str
+) -> Replay | None:
+    """Return what an idempotency key was used for, if it was used before."""
+    row = tx.one(queries.RECALL_REQUEST, account_id=account_id, route=route, key=key)
+    if row is None:
+        return None
+    return Replay(
+        row["fingerprint"], row["task_id"], row["balance_after"], row["answer"]
+    )
+
+
+def remember_request(  # noqa: PLR0913 - one row, one argument a column
+    tx: Tx,
+    account_id: AccountId,
+    *,
+    route: str,
+    key: str,
+    fingerprint: str,
+    task_id: TaskId,
+    balance_after: Credits,
+    now: Instant,
+) -> None:
+    """Bind an idempotency key to the task it made; in the transaction that makes the task."""
+    tx.execute(
+        queries.REMEMBER_REQUEST,
+        account_id=account_id,
+        route=route,
+        key=key,
+        fingerprint=fingerprint,
+        task_id=task_id,
+        balance_after=balance_after,
+        now=now,
+    )
+
+
+def answer_request(
+    tx: Tx, account_id: AccountId, task_id: TaskId, *, answer: str | None
+) -> None:
+    """Keep the answer of a text for its idempotency key; None frees the key for another try."""
+    if answer is None:
+        tx.execute(queries.FORGET_REQUEST, owner=account_id, task=task_id)
+    else:
+        tx.execute(
+            queries.ANSWER_REQUEST, owner=account_id, task=task_id, new_answer=answer
+        )
+
+
+def forget_requests(tx: Tx, *, before: Instant) -> int:
+    """Drop idempotency keys older than an instant; returns how many."""
+    return tx.execute(queries.FORGET_REQUESTS, before=before)
+
+
+def due_for_forgetting(tx: Tx, *, now: Instant, limit: int) -> list[TaskId]:
+    """Return tasks whose results have expired and whose prompt is still kept."""
+    return [
+        row["id"] for row in tx.rows(queries.DUE_FOR_FORGETTING, now=now, limit=limit)
+    ]
+
+
+def forget(tx: Tx, task_id: TaskId) -> None:
+    """Drop the job (and with it the prompt) of an expired task; the task stays readable."""
+    tx.execute(queries.FORGET, task_id=task_id)
+
+
+def unsound(tx: Tx) -> list[TaskId]:
+    """Return tasks whose money and state disagree; a sound database has none."""
+    return [row["id"] for row in tx.rows(queries.UNSOUND)]
+
+
+def _task(row: Row) -> Task:
+    code = row["failure_code"]
+    return Task(
+        id=row["id"],
+        account_id=row["account_id"],
+        key_id=row["key_id"],
+        dialect=row["dialect"],
+        offered_name=row["offered_name"],
+        kind=Kind(row["kind"]),
+        mode=Mode(row["mode"]),
+        model=row["model"],
+        offering=row["offering"],
+        state=TaskState(row["state"]),
+        hold_state=row["hold_state"],
+        stage=row["stage"],
+        job=row["job"],
+        quote=row["quote"],
+        price=row["price"],
+        charged=row["charged"],
+        failure_code=ErrorCode(code) if code else None,
+        failure_message=row["failure_message"],
+        usage=row["usage"],
+        callback_url=row["callback_url"],
+        created_at=row["created_at"],
+        deadline_at=row["deadline_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        expires_at=row["expires_at"],
+    )
+
+
+def _attempt(row: Row) -> Attempt:
+    return Attempt(
+        id=row["id"],
+        task_id=row["task_id"],
+        number=row["number"],
+        stage=row["stage"],
+        provider=row["provider"],
+        upstream_model=row["upstream_model"],
+        upstream_id=row["upstream_id"],
+        state=AttemptState(row["state"]),
+        started_at=row["started_at"],
+    )

@@ -1,0 +1,100 @@
+"""Tables of tasks, attempts and idempotent requests; touched by `tasks` alone."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Table,
+    Text,
+    literal_column,
+)
+
+from portico.store import RowId, metadata
+
+_OPEN = "state IN ('queued', 'submitting', 'running', 'storing')"
+is_open = literal_column(
+    f"({_OPEN})", type_=Boolean
+)  # to the letter as in the partial index, so that the planner uses it
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=False),
+    Column("account_id", Text, ForeignKey("accounts.id"), nullable=False),
+    Column("key_id", Text, ForeignKey("api_keys.id"), nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("offered_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("offering", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("hold_state", Text, nullable=False, server_default="open"),
+    Column("stage", BigInteger, nullable=False, server_default="0"),
+    Column("job", Text, nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("charged", BigInteger, nullable=False, server_default="0"),
+    Column("failure_code", Text),
+    Column("failure_message", Text),
+    Column("usage", Text, nullable=False, server_default="{}"),
+    Column("callback_url", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("expires_at", BigInteger),
+    # the hold's state is copied here by the database when the ledger closes it, and
+    # the check below refuses a final task whose hold is still open
+    ForeignKeyConstraint(
+        ["id", "hold_state"],
+        ["holds.task_id", "holds.state"],
+        onupdate="CASCADE",
+        name="fk_tasks_hold",
+    ),
+    CheckConstraint(
+        f"{_OPEN} OR (state = 'succeeded' AND hold_state = 'captured')"
+        " OR (state IN ('failed', 'cancelled', 'expired') AND hold_state = 'released')",
+        name="ck_tasks_final_has_closed_hold",
+    ),
+    Index(
+        "ix_tasks_open", "account_id", sqlite_where=is_open, postgresql_where=is_open
+    ),
+    Index("ix_tasks_account_id", "account_id", "id"),
+    Index("ix_tasks_expires_at", "expires_at"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("task_id", BigInteger, ForeignKey("tasks.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("stage", BigInteger, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("upstream_model", Text, nullable=False),
+    Column("upstream_id", Text),
+    Column("state", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("failure_code", Text),
+    Index("ix_attempts_task_id", "task_id", "number", unique=True),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.id"), primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("task_id", BigInteger, nullable=False),
+    Column("balance_after", BigInteger, nullable=False),
+    Column("answer", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_requests_created_at", "created_at"),
+)
