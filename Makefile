@@ -50,7 +50,7 @@ lock: .venv/.dev ## Lock the requirements anew, with hashes (ARGS=--upgrade take
 clean: ## Remove everything installed or built here; the data folder stays
 	@rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .coverage .coverage.*
-	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.run: requirements/run.txt $(PROJECT)
 	@scripts/install run

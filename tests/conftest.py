@@ -1,0 +1,78 @@
+"""What every test may count on: loopback only, no settings of the machine, no ready-made seed."""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+_CALLS_OUT = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+_refused: list[str] = []
+_watching: set[str] = set()  # the fixture's name while a test runs
+
+
+class NetworkRefusedError(RuntimeError):
+    """A test tried to leave this machine; not an OSError, so no code under test can expect it."""
+
+
+def pytest_configure() -> None:
+    """Forget the operator's settings and put the guard in place, once a process."""
+    for name in list(os.environ):
+        if name.startswith("PORTICO_") and not name.startswith("PORTICO_TEST_"):
+            del os.environ[name]
+    settings.register_profile("portico", deadline=None, print_blob=True)
+    settings.load_profile("portico")
+    sys.addaudithook(_guard)
+
+
+@pytest.fixture(autouse=True)
+def loopback_only() -> Iterator[None]:
+    """Refuse every connection and name look-up beyond this machine, and fail the test for trying.
+
+    The failure at the end catches code that swallowed the refusal.
+    """
+    _refused.clear()
+    _watching.add("loopback_only")
+    yield
+    _watching.clear()
+    if _refused:
+        pytest.fail(f"left the machine: {', '.join(_refused)}")
+
+
+def _guard(event: str, args: tuple[object, ...]) -> None:
+    """Judge the interpreter's own audit events: these cannot be patched around."""
+    if not _watching:
+        return
+    if event in _CALLS_OUT:
+        address = args[1]
+        # a path is a local socket, None an address given earlier
+        host = address[0] if isinstance(address, tuple) and address else None
+        if isinstance(host, str) and not _is_loopback(host):
+            _refuse(event, host)
+    elif event == "socket.getaddrinfo":
+        host = args[0]
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+        if isinstance(name, str) and not _is_number(name) and not _is_loopback(name):
+            _refuse(event, name)
+
+
+def _refuse(event: str, host: str) -> None:
+    _refused.append(f"{event} {host}")
+    message = f"tests stay on this machine: {event} {host}"
+    raise NetworkRefusedError(message)
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    if host in {"", "localhost"}:
+        return True
+    return _is_number(host) and ipaddress.ip_address(host).is_loopback
