@@ -1,0 +1,106 @@
+"""Shoot a scene: choose it, render frame after frame, finish each to 8 bits."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from portico.providers.local.drawing.camera_move import Pose, pose
+from portico.providers.local.drawing.frame import Plane
+from portico.providers.local.drawing.light import choose_light
+from portico.providers.local.drawing.noise import stream
+from portico.providers.local.drawing.pixels import Bytes, Image, blurred, scaled, shrunk, to_bytes
+from portico.providers.local.drawing.prompt import Spec
+from portico.providers.local.drawing.seascape import Seascape
+from portico.providers.local.drawing.weather import Falling, Lightning
+
+
+class Scene(Protocol):
+    """What every kind of scene can do."""
+
+    def paint(self, pose: Pose, time_s: float) -> Image:
+        """Return one frame of the scene."""
+
+
+def shoot(
+    spec: Spec, width: int, height: int, *, frames: int, fps: int, scale: float
+) -> Iterator[Bytes]:
+    """Yield `frames` RGB frames of exactly `width` x `height`, rendered at `scale` of that size."""
+    inner = _inner(width, scale), _inner(height, scale)
+    scene = choose_scene(spec, *inner)
+    finish = Finish(spec, *inner)
+    seconds = frames / fps
+    start_s = float(stream(spec.seed, "start").uniform(0, 60))
+    for index in range(frames):
+        moment = index / max(1, frames - 1)
+        at = pose(spec.camera, moment, seconds=seconds, seed=spec.seed)
+        picture = scene.paint(at, start_s + index / fps)
+        yield sized(finish.apply(picture, index / fps), width, height)
+
+
+def shoot_still(spec: Spec, width: int, height: int) -> Bytes:
+    """Return one picture of a spec, rendered at its full size."""
+    scene = choose_scene(spec, width, height)
+    start_s = float(stream(spec.seed, "start").uniform(0, 60))
+    picture = scene.paint(pose(spec.camera, 0.5, seconds=5, seed=spec.seed), start_s)
+    return Finish(spec, width, height).apply(picture, 1.0)
+
+
+def choose_scene(spec: Spec, width: int, height: int) -> Scene:
+    """Return the scene of a spec for a frame size."""
+    return Seascape(spec, Plane(width, height, 0.56))
+
+
+class Finish:
+    """What happens to every frame after painting: weather, bloom, vignette, dither, 8 bits."""
+
+    def __init__(self, spec: Spec, width: int, height: int) -> None:
+        falling = spec.weather in {"rain", "storm", "snow"} and spec.scene != "space"
+        light = choose_light(spec)
+        self._falling = Falling(spec, light, width, height) if falling else None
+        self._lightning = Lightning(spec.seed) if spec.weather == "storm" else None
+        self._vignette = _vignette(width, height)
+        noise = np.random.default_rng(7).random((height, width, 1), dtype=np.float32)
+        self._dither = (noise - np.float32(0.5)) / np.float32(255) * np.float32(1.6)
+        self._bloom_from = 0.62 if spec.time == "night" else 0.80
+
+    def apply(self, picture: Image, time_s: float) -> Bytes:
+        """Return the finished 8-bit RGB frame."""
+        if self._lightning is not None:
+            self._lightning.paint(picture, time_s)
+        if self._falling is not None:
+            self._falling.paint(picture, time_s)
+        self._add_bloom(picture)
+        picture *= self._vignette
+        picture += self._dither
+        return to_bytes(picture)
+
+    def _add_bloom(self, picture: Image) -> None:
+        height, width = picture.shape[:2]
+        small = shrunk(picture, max(2, width // 8), max(2, height // 8))
+        bright = np.clip(small - np.float32(self._bloom_from), 0, 1.5)
+        if float(bright.max()) <= 0:
+            return
+        glow = blurred(bright, max(1.0, width / 8 * 0.03))
+        picture += scaled(glow, width, height) * np.float32(0.55)
+
+
+def sized(frame: Bytes, width: int, height: int) -> Bytes:
+    """Return a frame at its exact size."""
+    if frame.shape[1] == width and frame.shape[0] == height:
+        return frame
+    out = cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(out, np.uint8)
+
+
+def _inner(length: int, scale: float) -> int:
+    return max(16, round(length * scale / 2) * 2)
+
+
+def _vignette(width: int, height: int) -> Image:
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    return (1 - 0.13 * np.clip(x * x * 0.6 + y * y * 0.6, 0, 1.2) ** 1.5)[..., None].astype(
+        np.float32
+    )

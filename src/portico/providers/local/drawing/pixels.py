@@ -1,0 +1,81 @@
+"""Give OpenCV's primitives exact types; every picture here is float32 RGB, 0 to 1."""
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+RGB = tuple[float, float, float]
+
+cv2.setNumThreads(1)
+
+
+def sample(texture: Image, u: Image, v: Image, *, wrap: bool = True) -> Image:
+    """Read a texture at float pixel positions, bilinear; wraps round or repeats its edge."""
+    border = cv2.BORDER_WRAP if wrap else cv2.BORDER_REPLICATE
+    return cast("Image", cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=border))
+
+
+def scaled(picture: Image, width: int, height: int) -> Image:
+    """Resize bilinearly."""
+    return cast("Image", cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def shrunk(picture: Image, width: int, height: int) -> Image:
+    """Resize by area averaging; for making things smaller."""
+    return cast("Image", cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def blurred(picture: Image, sigma: float) -> Image:
+    """Blur with a Gaussian of `sigma` pixels."""
+    return cast("Image", cv2.GaussianBlur(picture, (0, 0), sigma))
+
+
+def mixed(first: Image, second: Image, weight: Image) -> Image:
+    """Mix two pictures per pixel; weight 0 is all first, 1 all second."""
+    back = np.subtract(1.0, weight, dtype=np.float32)
+    return cast("Image", cv2.blendLinear(first, second, back, weight))
+
+
+def smoothstep(low: float, high: float, value: Image) -> Image:
+    """Return the usual soft threshold, 0 below `low`, 1 above `high`."""
+    x = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    return (x * x * (3 - 2 * x)).astype(np.float32)
+
+
+def colour(rgb: RGB) -> Image:
+    """Return a colour as a float32 triple."""
+    return np.array(rgb, np.float32)
+
+
+def blank(width: int, height: int, rgb: RGB = (0.0, 0.0, 0.0)) -> Image:
+    """Return a picture of one colour."""
+    picture = np.empty((height, width, 3), np.float32)
+    picture[:] = rgb
+    return picture
+
+
+def overlay(picture: Image, layer: Image, left: int, top: int) -> None:
+    """Lay a premultiplied RGBA layer over a picture, in place, clipped at the edges."""
+    height, width = picture.shape[:2]
+    x0, y0 = max(left, 0), max(top, 0)
+    x1, y1 = min(left + layer.shape[1], width), min(top + layer.shape[0], height)
+    if x0 >= x1 or y0 >= y1:
+        return
+    part = layer[y0 - top : y1 - top, x0 - left : x1 - left]
+    under = picture[y0:y1, x0:x1]
+    under *= 1 - part[..., 3:]
+    under += part[..., :3]
+
+
+def to_bytes(picture: Image) -> Bytes:
+    """Convert to 8 bits, clipping."""
+    return cast("Bytes", cv2.convertScaleAbs(np.maximum(picture, 0), alpha=255.0))
+
+
+def to_floats(picture: Bytes) -> Image:
+    """Convert from 8 bits."""
+    return picture.astype(np.float32) * np.float32(1 / 255)
