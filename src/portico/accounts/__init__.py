@@ -3,7 +3,7 @@
 A key is shown once; only its hash is stored. Balances live in the ledger, never here.
 """
 
-from portico.accounts.model import Account, KeyLimits, NewKey, key_hash, new_key
+from portico.accounts.model import ACTIVE, Account, KeyLimits, NewKey, key_hash, new_key
 from portico.accounts.service import (
     by_email,
     commit_spend,
@@ -19,6 +19,7 @@ from portico.accounts.service import (
 )
 
 __all__ = [
+    "ACTIVE",
     "Account",
     "KeyLimits",
     "NewKey",

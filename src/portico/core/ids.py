@@ -29,21 +29,21 @@ class IdSource:
         random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
         self._clock = clock
-        self._random_bits = random_bits
+        self.random_bits = random_bits
         self._last = 0
 
     def task_id(self) -> TaskId:
         """Return a new task id: larger than every earlier one of this process."""
         elapsed_ms = max(0, self._clock.now() - _EPOCH_MS)
-        candidate = (elapsed_ms << _RANDOM_BITS) | self._random_bits(_RANDOM_BITS)
+        candidate = (elapsed_ms << _RANDOM_BITS) | self.random_bits(_RANDOM_BITS)
         if candidate <= self._last:  # same millisecond, or the wall clock stepped back
-            candidate = self._last + 1 + self._random_bits(8)
+            candidate = self._last + 1 + self.random_bits(8)
         self._last = candidate
         return candidate
 
     def opaque_id(self, prefix: str) -> str:
         """Return `prefix_` and 125 random bits in lower-case base32."""
-        raw = self._random_bits(128).to_bytes(16, "big")
+        raw = self.random_bits(128).to_bytes(16, "big")
         return f"{prefix}_{base64.b32encode(raw).decode().rstrip('=').lower()[:25]}"
 
 
@@ -53,7 +53,9 @@ def parse_task_id(text: str) -> TaskId | None:
     Returns None for anything that cannot be an id, which callers treat as "not found".
     """
     digits = text.removeprefix("task_")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(TASK_ID_MAX))):
+    if not (
+        digits.isascii() and digits.isdigit() and len(digits) <= len(str(TASK_ID_MAX))
+    ):
         return None
     value = int(digits)
     return value if 0 < value <= TASK_ID_MAX else None

@@ -91,6 +91,12 @@ class Message(msgspec.Struct, frozen=True):
     role: str
     content: str | list[dict[str, object]]
 
+    def words(self) -> str:
+        """Return the text of this turn, without pictures and sounds."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(str(part["text"]) for part in self.content if "text" in part)
+
 
 class ChatJob(msgspec.Struct, frozen=True, kw_only=True):
     """One text to write. `sampling` holds ordinary OpenAI sampling parameters as given."""
@@ -131,7 +137,9 @@ class MediaAsk(msgspec.Struct, frozen=True, kw_only=True):
 
     dialect: str
     name: str | None  # the model as the dialect names it (modal_key, id, slug, llmid)
-    variant: str | None = None  # a second name under the first (option_key, Yuanjing's model)
+    variant: str | None = (
+        None  # a second name under the first (option_key, Yuanjing's model)
+    )
     function: str | None = None  # Yuanjing's catelogid: t2v, i2v, r2v
     kind: Kind | None = None  # what the path asks for, when it says
     mode: Mode | None = None  # what the client says, when the dialect lets it

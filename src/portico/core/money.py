@@ -27,7 +27,9 @@ def parse_credits(text: str) -> Credits:
         PorticoError: INVALID_REQUEST when the text is not such a number or is too large.
     """
     if not _PLAIN_DECIMAL.fullmatch(text):
-        raise PorticoError(ErrorCode.INVALID_REQUEST, "Not a plain decimal number of credits")
+        raise PorticoError(
+            ErrorCode.INVALID_REQUEST, "Not a plain decimal number of credits"
+        )
     amount = int(Decimal(text) * MICRO)
     if amount > CREDITS_MAX:
         raise PorticoError(ErrorCode.INVALID_REQUEST, "Too many credits")

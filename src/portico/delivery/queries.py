@@ -1,9 +1,11 @@
 """All SQL of deliveries."""
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from portico.delivery.tables import deliveries
 from portico.store import Statement
+
+PER_HOST_MAX = 2
 
 INSERT = Statement(
     insert(deliveries).values(
@@ -11,18 +13,27 @@ INSERT = Statement(
         account_id=bindparam("account_id"),
         task_id=bindparam("task_id"),
         url=bindparam("url"),
+        host=bindparam("host"),
         state="pending",
         next_attempt_at=bindparam("created_at"),
         created_at=bindparam("created_at"),
     )
 )
-DUE = Statement(
-    select(deliveries)
-    .where(
-        deliveries.c.state == "pending",
-        deliveries.c.next_attempt_at <= bindparam("now"),
+# at most two a host, so that one slow receiver cannot fill the page
+_ranked = (
+    select(
+        deliveries,
+        func.row_number()
+        .over(partition_by=deliveries.c.host, order_by=deliveries.c.next_attempt_at)
+        .label("place"),
     )
-    .order_by(deliveries.c.next_attempt_at)
+    .where(deliveries.c.state == "pending", deliveries.c.next_attempt_at <= bindparam("now"))
+    .subquery()
+)
+DUE = Statement(
+    select(_ranked)
+    .where(_ranked.c.place <= PER_HOST_MAX)
+    .order_by(_ranked.c.next_attempt_at)
     .limit(bindparam("limit"))
 )
 BY_ID = Statement(select(deliveries).where(deliveries.c.id == bindparam("delivery_id")))

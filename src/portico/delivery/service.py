@@ -1,5 +1,7 @@
 """What can be done with deliveries; each takes an open transaction first."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 from portico.core.clock import Instant
@@ -11,7 +13,8 @@ from portico.store import Row, Tx
 
 def enqueue(tx: Tx, delivery: NewDelivery) -> None:
     """Owe one event to one URL; in the transaction that ends the task."""
-    tx.execute(queries.INSERT, **msgspec.structs.asdict(delivery))
+    host = urlsplit(delivery.url).netloc.lower()
+    tx.execute(queries.INSERT, host=host, **msgspec.structs.asdict(delivery))
 
 
 def due(tx: Tx, *, now: Instant, limit: int) -> list[Delivery]:

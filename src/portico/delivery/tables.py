@@ -11,6 +11,7 @@ deliveries = Table(
     Column("account_id", Text, ForeignKey("accounts.id"), nullable=False),
     Column("task_id", BigInteger, ForeignKey("tasks.id"), nullable=False),
     Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("attempts", BigInteger, nullable=False, server_default="0"),
     Column("next_attempt_at", BigInteger, nullable=False),

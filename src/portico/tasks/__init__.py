@@ -27,6 +27,7 @@ from portico.tasks.service import (
     recall_request,
     remember_request,
     end_attempt,
+    requeue,
     start_attempt,
     unsound,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "recall_request",
     "remember_request",
     "end_attempt",
+    "requeue",
     "start_attempt",
     "unsound",
 ]

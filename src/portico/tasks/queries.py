@@ -42,10 +42,22 @@ MARK_SUBMITTING = Statement(
         started_at=func.coalesce(tasks.c.started_at, bindparam("now")),
     )
 )
-MARK = Statement(
+MARK_RUNNING = Statement(
     update(tasks)
-    .where(tasks.c.id == bindparam("task_id"), tasks.c.state == bindparam("expected"))
-    .values(state=bindparam("new_state"))
+    .where(
+        tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.SUBMITTING.value
+    )
+    .values(state=TaskState.RUNNING.value)
+)
+MARK_STORING = Statement(
+    update(tasks)
+    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .values(state=TaskState.STORING.value)
+)
+REQUEUE = Statement(
+    update(tasks)
+    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .values(state=TaskState.QUEUED.value)
 )
 NEXT_STAGE = Statement(
     update(tasks)

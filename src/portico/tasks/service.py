@@ -87,19 +87,18 @@ def start_attempt(  # noqa: PLR0913 - one row, one argument a column
 def mark_running(tx: Tx, task_id: TaskId, *, attempt_id: str, upstream_id: str) -> None:
     """Note that the upstream took the job."""
     tx.execute(
-        queries.MARK,
-        task_id=task_id,
-        expected=TaskState.SUBMITTING,
-        new_state=TaskState.RUNNING,
-    )
+        queries.MARK_RUNNING, task_id=task_id)
     tx.execute(queries.ATTEMPT_RUNNING, attempt_id=attempt_id, upstream=upstream_id)
 
 
-def mark_storing(tx: Tx, task_id: TaskId, *, expected: TaskState) -> None:
-    """Note that the upstream is done and its result is being copied."""
-    tx.execute(
-        queries.MARK, task_id=task_id, expected=expected, new_state=TaskState.STORING
-    )
+def mark_storing(tx: Tx, task_id: TaskId) -> None:
+    """Note that the upstream is done and its result is being copied; nothing for an ended task."""
+    tx.execute(queries.MARK_STORING, task_id=task_id)
+
+
+def requeue(tx: Tx, task_id: TaskId) -> None:
+    """Send an open task back to the queue for another attempt of the same stage."""
+    tx.execute(queries.REQUEUE, task_id=task_id)
 
 
 def next_stage(tx: Tx, task: Task, *, now: Instant) -> bool:

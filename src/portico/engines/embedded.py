@@ -1,0 +1,111 @@
+"""One asyncio runner inside the process: a heap of instants, at most one step a task at once.
+
+A waiting task costs one heap entry of about 200 bytes. The database is asked nothing while
+tasks wait; at a start, the caller wakes every task that has not ended.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from portico.core.clock import Clock
+from portico.core.ids import TaskId
+
+STEPS_AT_ONCE = 256
+RETRY_MAX_S = 60.0
+_log = structlog.get_logger("portico.engine")
+
+# does the next thing for one task; returns seconds until the next look, or None when it ended
+Step = Callable[[TaskId], Awaitable[float | None]]
+
+
+class EmbeddedEngine:
+    """Calls `step` for every task when it is due, until the step says the task has ended."""
+
+    def __init__(self, step: Step, *, clock: Clock) -> None:
+        self._step = step
+        self._clock = clock
+        self._heap: list[tuple[float, TaskId]] = []
+        self._due_at: dict[TaskId, float] = {}  # the one entry of the heap that counts
+        self._running: dict[TaskId, asyncio.Task[None]] = {}
+        self._failures: dict[TaskId, int] = {}
+        self._changed = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to run steps; call once, inside the event loop."""
+        self._runner = asyncio.create_task(self._run(), name="portico-engine")
+
+    def wake(self, task_id: TaskId, *, after_s: float = 0.0) -> None:
+        """Look at a task after a while; an earlier look already planned stays. Safe to repeat."""
+        due_at = self._clock.monotonic() + after_s
+        planned = self._due_at.get(task_id)
+        if planned is not None and planned <= due_at:
+            return
+        self._due_at[task_id] = due_at
+        heapq.heappush(self._heap, (due_at, task_id))
+        self._changed.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks are planned or under way."""
+        return len(self._due_at) + len(self._running)
+
+    async def stop(self, *, within_s: float = 20.0) -> None:
+        """Start nothing more, let steps under way finish for a while, then cancel them."""
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        steps = list(self._running.values())
+        if steps:
+            _, unfinished = await asyncio.wait(steps, timeout=within_s)
+            for step in unfinished:
+                step.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._changed.clear()
+            wait_s = self._launch_due()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _launch_due(self) -> float | None:
+        """Start what is due; returns seconds until something else is, None for never."""
+        now = self._clock.monotonic()
+        while self._heap and len(self._running) < STEPS_AT_ONCE:
+            due_at, task_id = self._heap[0]
+            if self._due_at.get(task_id) != due_at:
+                heapq.heappop(self._heap)  # replanned since
+                continue
+            if due_at > now:
+                return due_at - now
+            heapq.heappop(self._heap)
+            del self._due_at[task_id]
+            if task_id in self._running:
+                self.wake(task_id, after_s=0.05)  # a second look while the first is under way
+                return 0.05
+            self._running[task_id] = asyncio.create_task(self._one(task_id))
+        return None
+
+    async def _one(self, task_id: TaskId) -> None:
+        try:
+            after_s = await self._step(task_id)
+            self._failures.pop(task_id, None)
+        except Exception as error:  # noqa: BLE001 - edge: a bug in one step must not stop the rest
+            after_s = self._back_off(task_id)
+            _log.error("step_failed", task_id=task_id, error=type(error).__name__, exc_info=error)
+        finally:
+            self._running.pop(task_id, None)
+            self._changed.set()
+        if after_s is not None:
+            self.wake(task_id, after_s=after_s)
+
+    def _back_off(self, task_id: TaskId) -> float:
+        count = self._failures[task_id] = self._failures.get(task_id, 0) + 1
+        return float(min(RETRY_MAX_S, 2 ** min(count, 6)))

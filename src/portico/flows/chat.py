@@ -1,0 +1,308 @@
+"""Write a text: hold the most it can cost, pump the upstream, settle what was used.
+
+The upstream is read by a pump task that the gateway owns, not by the client's request: however
+the client leaves, the pump settles. Money is never settled in a generator's clean-up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import msgspec
+
+from portico import accounts, ledger, tasks
+from portico.core import faults
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Chunk, Kind, Mode
+from portico.core.llm_tokens import count_job_tokens, count_tokens
+from portico.core.money import Credits
+from portico.core.views import Caller, TaskState
+from portico.flows import moderate, settle
+from portico.flows.chat_answer import ChatAnswer, Heard
+from portico.flows.gateway import Gateway
+from portico.flows.submit import Repeat, Terms, check_open_tasks
+from portico.providers.base import ChatProvider
+from portico.store import Tx
+from portico.tasks import NewTask, Verdict
+
+PIECES_WAITING_MAX = 64
+_encoder = msgspec.json.Encoder()
+
+
+class ChatStream:
+    """One answer as it is written. Iterate it once; call `leave` when the client goes early."""
+
+    def __init__(self, gateway: Gateway, job: ChatJob, task: NewTask, *, repeat: bool) -> None:
+        self.task_id = task.id
+        self.model = job.model
+        self.created_at = task.created_at
+        self.result: ChatAnswer | None = None  # once the pump has settled
+        self._gateway = gateway
+        self._job = job
+        self._task = task
+        self._repeat = repeat
+        self._pieces: asyncio.Queue[Chunk | PorticoError | None] = asyncio.Queue(
+            PIECES_WAITING_MAX
+        )
+        self._left = False
+        self._pump = asyncio.create_task(self._run())
+
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        """Yield pieces in order; raises the PorticoError that cut the stream short."""
+        while (piece := await self._pieces.get()) is not None:
+            if isinstance(piece, PorticoError):
+                raise piece
+            yield piece
+
+    def leave(self) -> None:
+        """Stop reading: the upstream is stopped and what was delivered is settled."""
+        self._left = True
+        while not self._pieces.empty():  # the pump may be waiting for room
+            self._pieces.get_nowait()
+
+    async def settled(self) -> ChatAnswer:
+        """Wait until the money is settled; raises what ended the answer, if it failed."""
+        await asyncio.shield(self._pump)
+        if self.result is None:
+            raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
+        return self.result
+
+    async def _run(self) -> None:
+        heard = Heard()
+        error: PorticoError | None = None
+        try:
+            async with asyncio.timeout(self._gateway.limits.chat_deadline_s):
+                await self._listen(heard)
+        except TimeoutError:
+            error = PorticoError(ErrorCode.UPSTREAM_TIMEOUT, "The upstream took too long")
+        except PorticoError as raised:
+            error = raised
+        except Exception as raised:  # noqa: BLE001 - edge: a provider's bug must still settle
+            error = PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
+            error.__cause__ = raised
+        faults.reach("chat.before_settle")
+        self.result = await finish(self._gateway, self._job, self._task, heard, error, self._repeat)
+        faults.reach("chat.after_settle")
+        if error is not None:
+            await self._hand_on(error)
+        await self._hand_on(None)
+
+    async def _listen(self, heard: Heard) -> None:
+        provider, model = choose_chat(self._gateway, self._job)
+        async with aclosing(provider.stream(self._job, model=model)) as pieces:  # type: ignore[type-var]
+            async for piece in pieces:
+                heard.take(piece)
+                await self._hand_on(piece)
+                if self._left:
+                    return
+
+    async def _hand_on(self, piece: Chunk | PorticoError | None) -> None:
+        if not self._left:
+            await self._pieces.put(piece)
+
+
+async def open_stream(
+    gateway: Gateway, caller: Caller, ask: ChatAsk, terms: Terms | None = None
+) -> ChatStream | ChatAnswer:
+    """Hold the most an answer can cost and start writing it.
+
+    Returns the earlier answer instead when an Idempotency-Key was used before.
+
+    Raises:
+        PorticoError: whatever is wrong with the request, before any debit.
+    """
+    terms = terms or Terms()
+    if terms.repeat and (earlier := await replayed(gateway, caller, terms.repeat)):
+        return earlier
+    job = gateway.catalogue.resolve_chat(ask)
+    moderate.refuse_forbidden(gateway, words_of(job), model=job.model)
+    choose_chat(gateway, job)
+    task = _new_task(gateway, caller, ask, job)
+    await gateway.store.write(lambda tx: _admission(tx, caller, task, terms))
+    faults.reach("chat.after_hold")
+    return ChatStream(gateway, job, task, repeat=terms.repeat is not None)
+
+
+async def complete(
+    gateway: Gateway, caller: Caller, ask: ChatAsk, terms: Terms | None = None
+) -> ChatAnswer:
+    """Write a whole answer; it settles even when the client leaves before it is done.
+
+    Raises:
+        PorticoError: before any debit for a bad request; after a full refund when it failed.
+    """
+    stream = await open_stream(gateway, caller, ask, terms)
+    if isinstance(stream, ChatAnswer):
+        return stream
+    async for _ in stream:  # pieces are counted by the pump; errors come out here
+        pass
+    return await stream.settled()
+
+
+async def finish(  # noqa: PLR0913 - the facts of one ending
+    gateway: Gateway,
+    job: ChatJob,
+    task: NewTask,
+    heard: Heard,
+    error: PorticoError | None,
+    keep_answer: bool,  # noqa: FBT001
+) -> ChatAnswer | None:
+    """Settle an answer for what was delivered, at most for what was held; None: refunded.
+
+    A stream that was cut after some pieces is charged for those pieces (F21, F24, L5).
+    """
+    if error is not None and not heard.any:
+        await _settle(gateway, task, _failed(gateway, error), answer=None, keep=keep_answer)
+        return None
+    usage = heard.usage or ChatUsage(
+        input_tokens=count_job_tokens(job),
+        output_tokens=count_tokens(heard.text) + count_tokens(heard.reasoning),
+        source="estimated",
+    )
+    usage = clamped(usage, job)
+    now = gateway.clock.now()
+    charged = min(task.price, gateway.catalogue.price_chat(job, usage, at=now))
+    verdict = Verdict(
+        state=TaskState.SUCCEEDED,
+        charged=charged,
+        usage=msgspec.to_builtins(usage),
+        expires_at=now + gateway.limits.result_kept_ms,
+    )
+    answer = ChatAnswer(
+        task_id=task.id,
+        model=job.model,
+        text=heard.text,
+        reasoning=heard.reasoning,
+        finish=heard.finish or "stop",
+        usage=usage,
+        cost=charged,
+        balance_after=0,
+        created_at=task.created_at,
+    )
+    balance = await _settle(gateway, task, verdict, answer=answer, keep=keep_answer)
+    return msgspec.structs.replace(answer, balance_after=balance)
+
+
+async def replayed(gateway: Gateway, caller: Caller, repeat: Repeat) -> ChatAnswer | None:
+    """Return the answer an idempotency key brought before, or None for a new key.
+
+    Raises:
+        PorticoError: IDEMPOTENCY_CONFLICT for another body, or while the first is under way.
+    """
+    found = await gateway.store.read(
+        lambda tx: tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key)
+    )
+    if found is None:
+        return None
+    if found.fingerprint != repeat.fingerprint:
+        message = "This Idempotency-Key was used for another request"
+        raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, message)
+    if found.answer is None:
+        raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, "The same request is under way")
+    return msgspec.json.decode(found.answer, type=ChatAnswer)
+
+
+def choose_chat(gateway: Gateway, job: ChatJob) -> tuple[ChatProvider, str]:
+    """Return who writes it, and the upstream's name for the model.
+
+    Raises:
+        PorticoError: NO_ROUTE.
+    """
+    for route in gateway.catalogue.routes(job):
+        name = "simulator" if gateway.limits.simulate else route.provider
+        if name in gateway.providers.chat:
+            return gateway.providers.chat[name], route.upstream_model
+    raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
+
+
+def clamped(usage: ChatUsage, job: ChatJob) -> ChatUsage:
+    """Keep an upstream's counts within reason: never negative, never above what was allowed."""
+    return ChatUsage(
+        input_tokens=max(0, usage.input_tokens),
+        output_tokens=max(0, usage.output_tokens),
+        cached_tokens=max(0, min(usage.cached_tokens, usage.input_tokens)),
+        source=usage.source if usage.output_tokens <= job.max_tokens else "capped",
+    )
+
+
+def words_of(job: ChatJob) -> str:
+    """Return all text of a conversation, for moderation."""
+    return "\n".join(message.words() for message in job.messages)
+
+
+def _admission(tx: Tx, caller: Caller, task: NewTask, terms: Terms) -> None:
+    repeat = terms.repeat
+    if repeat and tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key):
+        raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, "The same request is under way")
+    check_open_tasks(tx, caller, terms.open_tasks_max)
+    accounts.commit_spend(tx, caller, task.price)
+    balance_after = ledger.hold(
+        tx, caller.account_id, amount=task.price, task_id=task.id, at=task.created_at
+    )
+    tasks.create(tx, task)
+    if repeat:
+        tasks.remember_request(
+            tx,
+            caller.account_id,
+            route=repeat.route,
+            key=repeat.key,
+            fingerprint=repeat.fingerprint,
+            task_id=task.id,
+            balance_after=balance_after,
+            now=task.created_at,
+        )
+
+
+async def _settle(
+    gateway: Gateway,
+    task: NewTask,
+    verdict: Verdict,
+    *,
+    answer: ChatAnswer | None,
+    keep: bool,
+) -> Credits:
+    def write(tx: Tx) -> Credits:
+        settle.end_task(gateway, tx, task, verdict)
+        balance = ledger.balance(tx, task.account_id).available
+        if keep:
+            kept = answer and msgspec.structs.replace(answer, balance_after=balance)
+            text = _encoder.encode(kept).decode() if kept else None
+            tasks.answer_request(tx, task.account_id, task.id, answer=text)
+        return balance
+
+    try:
+        return await gateway.store.write(write)
+    except settle.AlreadyEndedError:  # the sweep was faster, after a very long stall
+        return 0
+
+
+def _failed(gateway: Gateway, error: PorticoError) -> Verdict:
+    return Verdict(
+        state=TaskState.FAILED,
+        failure_code=error.code,
+        failure_message=error.message,
+        expires_at=gateway.clock.now() + gateway.limits.result_kept_ms,
+    )
+
+
+def _new_task(gateway: Gateway, caller: Caller, ask: ChatAsk, job: ChatJob) -> NewTask:
+    """Record a text task as running; its messages are never written down."""
+    now = gateway.clock.now()
+    quote = gateway.catalogue.quote_chat(job, input_tokens=count_job_tokens(job), at=now)
+    return NewTask(
+        id=gateway.ids.task_id(),
+        account_id=caller.account_id,
+        key_id=caller.key_id,
+        dialect=ask.dialect,
+        offered_name=ask.name or job.offering,
+        kind=Kind.TEXT,
+        mode=Mode.CHAT,
+        model=job.model,
+        offering=job.offering,
+        state=TaskState.RUNNING,
+        job=f'{{"params":{{"max_tokens":{job.max_tokens}}}}}',
+        quote=_encoder.encode(quote).decode(),
+        price=quote.amount,
+        created_at=now,
+        deadline_at=now + round(gateway.limits.chat_deadline_s * 2000),
+    )

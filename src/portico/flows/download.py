@@ -1,0 +1,62 @@
+"""Open a stored result: for its owner by task, or for the bearer of a signed link."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from portico import media, tasks
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.ids import AssetId, TaskId
+from portico.core.views import Caller, TaskState
+from portico.flows.gateway import Gateway
+from portico.media import Asset
+from portico.store import Tx
+
+
+class OpenFile(msgspec.Struct, frozen=True):
+    """A stored file, ready to be read in any range."""
+
+    gateway: Gateway
+    asset: Asset
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` up to and without `end`, in pieces of constant size."""
+        return self.gateway.storage.open_range(self.asset.storage_key, start, end)
+
+
+async def result_of(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> OpenFile:
+    """Open the result of one of the caller's own tasks.
+
+    Raises:
+        PorticoError: TASK_NOT_FOUND, RESULT_NOT_READY (also for a failed task), RESULT_EXPIRED.
+    """
+
+    def look(tx: Tx) -> Asset:
+        found = tasks.find(tx, task_id, caller.account_id) if task_id is not None else None
+        if found is None:
+            raise PorticoError(ErrorCode.TASK_NOT_FOUND, "Task not found")
+        if found.state is not TaskState.SUCCEEDED:
+            raise PorticoError(ErrorCode.RESULT_NOT_READY, "Task not finished")
+        kept = [asset for asset in media.of_task(tx, found.id) if asset.role == "output"]
+        return _usable(gateway, kept[0] if kept else None)
+
+    return OpenFile(gateway, await gateway.store.read(look))
+
+
+async def by_link(gateway: Gateway, asset_id: AssetId | None) -> OpenFile:
+    """Open the file a verified link names.
+
+    Raises:
+        PorticoError: RESULT_EXPIRED when the link or the file has gone, or never was.
+    """
+    found = None
+    if asset_id is not None:
+        wanted = asset_id
+        found = await gateway.store.read(lambda tx: media.find_any(tx, wanted))
+    return OpenFile(gateway, _usable(gateway, found))
+
+
+def _usable(gateway: Gateway, asset: Asset | None) -> Asset:
+    if asset is None or asset.deleted_at or asset.expires_at <= gateway.clock.now():
+        raise PorticoError(ErrorCode.RESULT_EXPIRED, "The result has expired")
+    return asset

@@ -1,0 +1,70 @@
+"""The gateway: a frozen record of all wired parts, and the limits flows work under."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from portico.catalogue import Catalogue
+from portico.core.clock import DAY_MS, Clock
+from portico.core.ids import IdSource, TaskId
+from portico.core.views import TaskView
+from portico.flows.live import LiveTasks
+from portico.media import Links, Storage
+from portico.moderation import Blocklist
+from portico.outbound import Door
+from portico.providers.base import ChatProvider, TaskProvider
+from portico.rates import RateLimiter
+from portico.store import Store
+
+
+class Engine(Protocol):
+    """Who looks at which task next."""
+
+    def wake(self, task_id: TaskId, *, after_s: float = 0.0) -> None:
+        """Look at a task after a while; safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """Every provider by its name."""
+
+    tasks: Mapping[str, TaskProvider]
+    chat: Mapping[str, ChatProvider]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What flows allow; the operator's settings, without their names in the environment."""
+
+    result_kept_ms: int = 15 * DAY_MS
+    image_size_max_bytes: int = 10 * 2**20
+    video_size_max_bytes: int = 200 * 2**20
+    provider_attempts_max: int = 4
+    chat_deadline_s: float = 600.0
+    idempotency_kept_ms: int = DAY_MS
+    simulate: bool = False  # every model goes to the simulator
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """All wired parts; made once by the composition root."""
+
+    store: Store
+    clock: Clock
+    ids: IdSource
+    catalogue: Catalogue
+    blocklist: Blocklist
+    storage: Storage
+    links: Links
+    door: Door
+    providers: Providers
+    rates: RateLimiter
+    engine: Engine
+    work_folder: Path
+    server_secret: bytes
+    public_url: str
+    limits: Limits = field(default_factory=Limits)
+    live: LiveTasks = field(default_factory=LiveTasks)
+    # dialect name -> the body of its callback for a finished task; filled by the composition root
+    render_callback: Mapping[str, Callable[[TaskView], bytes]] = field(default_factory=dict)

@@ -1,0 +1,117 @@
+"""Get a job's input files: look at their addresses at submit, fetch them when the task runs."""
+
+import asyncio
+from pathlib import Path
+
+from portico import media
+from portico.core import faults
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.jobs import MediaInput, MediaJob, Role
+from portico.core.views import Caller
+from portico.flows.gateway import Gateway
+from portico.providers.base import InputFile
+from portico.tasks import Task
+
+_IMAGE_ROLES = frozenset(
+    {
+        Role.FIRST_FRAME,
+        Role.LAST_FRAME,
+        Role.REFERENCE_IMAGE,
+        Role.GARMENT,
+        Role.SOURCE_IMAGE,
+    }
+)
+_VIDEO_ROLES = frozenset({Role.REFERENCE_VIDEO, Role.MOTION_VIDEO, Role.SOURCE_VIDEO})
+
+
+async def check_inputs(gateway: Gateway, caller: Caller, job: MediaJob) -> None:
+    """Look at the first bytes behind every URL, and that every asset is the caller's own.
+
+    This happens before any debit; what goes wrong later fails the task with a full refund.
+
+    Raises:
+        PorticoError: MEDIA_UNREACHABLE or MEDIA_REJECTED, with the input's role as `param`.
+    """
+    checks = [_check_one(gateway, caller, each) for each in job.inputs]
+    await asyncio.gather(*checks)
+
+
+async def fetch_inputs(gateway: Gateway, task: Task, folder: Path) -> tuple[InputFile, ...]:
+    """Bring every input of a task to this machine's disk, checked; safe to repeat.
+
+    Raises:
+        PorticoError: MEDIA_UNREACHABLE or MEDIA_REJECTED.
+    """
+    job = task.media_job()
+    faults.reach("gather.before_fetch")
+    fetches = [
+        _fetch_one(gateway, task, each, folder / f"input-{number}")
+        for number, each in enumerate(job.inputs)
+    ]
+    files = tuple(await asyncio.gather(*fetches))
+    faults.reach("gather.after_store")
+    return files
+
+
+async def _check_one(gateway: Gateway, caller: Caller, wanted: MediaInput) -> None:
+    try:
+        if wanted.url is not None:
+            peek = await gateway.door.peek(wanted.url, account_id=caller.account_id)
+            _expect(wanted.role, media.sniff(peek.first_bytes), url=True)
+            return
+        asset_id = wanted.asset_id or ""
+        asset = await gateway.store.read(
+            lambda tx: media.find(tx, asset_id, account_id=caller.account_id)
+        )
+        if asset is None:
+            raise PorticoError(ErrorCode.MEDIA_UNREACHABLE, "Unknown upload")
+        _expect(wanted.role, asset.media_type, url=False)
+    except PorticoError as error:
+        error.param = error.param or wanted.role.value
+        raise
+
+
+async def _fetch_one(
+    gateway: Gateway, task: Task, wanted: MediaInput, target: Path
+) -> InputFile:
+    if wanted.url is not None:
+        await gateway.door.download(
+            wanted.url,
+            target,
+            size_max_bytes=_size_max_bytes(gateway, wanted.role),
+            account_id=task.account_id,
+        )
+    else:
+        await _copy_asset(gateway, task, wanted.asset_id or "", target)
+    media_type = await asyncio.to_thread(media.sniff_file, target)
+    _expect(wanted.role, media_type, url=wanted.url is not None)
+    assert media_type is not None  # _expect raised otherwise
+    if not media_type.startswith("audio/"):
+        await media.inspect(target, media_type)
+    return InputFile(role=wanted.role, media_type=media_type, path=target)
+
+
+async def _copy_asset(gateway: Gateway, task: Task, asset_id: str, target: Path) -> None:
+    asset = await gateway.store.read(
+        lambda tx: media.find(tx, asset_id, account_id=task.account_id)
+    )
+    if asset is None or asset.deleted_at:
+        raise PorticoError(ErrorCode.MEDIA_UNREACHABLE, "Unknown upload")
+    await gateway.storage.copy_out(asset.storage_key, target)
+
+
+def _expect(role: Role, media_type: str | None, *, url: bool) -> None:
+    """Refuse bytes that are no accepted medium, or another kind than the role needs."""
+    kind = "image" if role in _IMAGE_ROLES else "video" if role in _VIDEO_ROLES else "audio"
+    if media_type is None and url:
+        raise PorticoError(
+            ErrorCode.MEDIA_UNREACHABLE, "Not a direct link to a media file", direct=False
+        )
+    if media_type is None or not media_type.startswith(f"{kind}/"):
+        raise PorticoError(ErrorCode.MEDIA_REJECTED, f"Not a supported {kind} file")
+
+
+def _size_max_bytes(gateway: Gateway, role: Role) -> int:
+    if role in _IMAGE_ROLES:
+        return gateway.limits.image_size_max_bytes
+    return gateway.limits.video_size_max_bytes

@@ -1,0 +1,68 @@
+"""What is known only while a task is under way: its progress, and who waits for its end.
+
+Nothing here is needed after a restart; everything is dropped when the task ends.
+"""
+
+import asyncio
+
+import msgspec
+
+from portico.core.ids import TaskId
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a task is, 0.0 to 1.0, and whether the upstream has begun on it."""
+
+    done: float | None
+    begun: bool
+
+
+class LiveTasks:
+    """Progress and waiters by task."""
+
+    def __init__(self) -> None:
+        self._progress: dict[TaskId, Progress] = {}
+        self._waiters: dict[TaskId, list[asyncio.Future[None]]] = {}
+        self._missed: dict[TaskId, int] = {}
+        self.delivery_due = asyncio.Event()  # set when a delivery was owed; notify clears it
+
+    def report(self, task_id: TaskId, *, done: float | None, begun: bool) -> None:
+        """Note how far a task is."""
+        self._progress[task_id] = Progress(done, begun)
+
+    def progress(self, task_id: TaskId) -> Progress | None:
+        """Return how far a task is, if anything is known."""
+        return self._progress.get(task_id)
+
+    def missed(self, task_id: TaskId) -> int:
+        """Count one check in which the upstream did not know the task; returns the count."""
+        count = self._missed[task_id] = self._missed.get(task_id, 0) + 1
+        return count
+
+    def ended(self, task_id: TaskId) -> None:
+        """Forget a task and let everybody go who waits for it."""
+        self._progress.pop(task_id, None)
+        self._missed.pop(task_id, None)
+        for waiter in self._waiters.pop(task_id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self, task_id: TaskId, *, within_s: float) -> bool:
+        """Wait until a task ends; False when the time ran out first."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(task_id, []).append(waiter)
+        try:
+            async with asyncio.timeout(within_s):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._forget(task_id, waiter)
+        return True
+
+    def _forget(self, task_id: TaskId, waiter: asyncio.Future[None]) -> None:
+        waiters = self._waiters.get(task_id)
+        if waiters and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[task_id]

@@ -1,0 +1,51 @@
+"""What to do after a failed attempt: a value, decided by a pure function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from portico.core.errors import ErrorCode, PorticoError
+
+BASE_S = 1.0
+CAP_S = 30.0
+_STEPS = 1_000
+
+# the upstream certainly did not take the job, so asking again cannot make a second one (T8)
+RETRYABLE = frozenset({ErrorCode.OVERLOADED, ErrorCode.RATE_LIMITED})
+
+# what a customer may be told about each failure; an upstream's own words never pass
+_SHOWN = {
+    ErrorCode.OVERLOADED: ErrorCode.UPSTREAM_FAILED,
+    ErrorCode.RATE_LIMITED: ErrorCode.UPSTREAM_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Start another attempt after a while."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """End the task with this error."""
+
+    error: PorticoError
+
+
+def after_failure(
+    error: PorticoError,
+    *,
+    attempts: int,
+    attempts_max: int,
+    random_bits: Callable[[int], int],
+) -> Retry | GiveUp:
+    """Decide by the error and the attempts so far; waits grow, with full jitter."""
+    if error.code not in RETRYABLE:
+        return GiveUp(error)
+    if attempts >= attempts_max:
+        shown = _SHOWN.get(error.code, error.code)
+        return GiveUp(PorticoError(shown, "Generation failed", **error.facts))
+    ceiling_s = min(CAP_S, BASE_S * 2 ** max(0, attempts - 1))
+    drawn = (random_bits(16) % _STEPS + 1) / _STEPS
+    return Retry(max(error.retry_after_s or 0.0, ceiling_s * drawn))

@@ -1,0 +1,221 @@
+"""The background life of a task, one step at a time; every step may safely run twice.
+
+`step` looks at the row, does the next thing, and says when to look again. The engine calls it;
+it never knows which engine.
+"""
+
+import asyncio
+from pathlib import Path
+
+from portico import tasks
+from portico.catalogue import Route
+from portico.core import faults
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.ids import TaskId
+from portico.core.jobs import MediaJob
+from portico.core.views import TaskState
+from portico.flows import collect, gather, moderate, settle
+from portico.flows.gateway import Gateway
+from portico.flows.retry import GiveUp, Retry, after_failure
+from portico.providers.base import Assignment, Finished, InputFile, Missing, Pending, TaskProvider
+from portico.tasks import Attempt, Task
+
+LOST_RETRY_S = 20.0
+LOST_CHECKS_MAX = 3
+SIMULATOR = "simulator"
+
+
+async def step(gateway: Gateway, task_id: TaskId) -> float | None:
+    """Do the next thing for one task; returns seconds until the next look, None once it ended."""
+    task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
+    if task.is_final:
+        gateway.live.ended(task_id)
+        return None
+    try:
+        if gateway.clock.now() >= task.deadline_at:
+            return await _expire(gateway, task)
+        if task.state is TaskState.QUEUED:
+            return await _begin(gateway, task)
+        return await _continue(gateway, task)
+    except PorticoError as error:
+        return await _failed(gateway, task, error)
+
+
+async def _begin(gateway: Gateway, task: Task) -> float | None:
+    """Start the task's next attempt: route and submit key are committed before the call."""
+    job = task.media_job()
+    moderate.refuse_forbidden(gateway, job.prompt, model=job.model)
+    folder = await _work_folder(gateway, task)
+    inputs = await _stage_inputs(gateway, task, folder)
+    route = choose_route(gateway, job)
+    attempt_id = gateway.ids.opaque_id("att")
+    now = gateway.clock.now()
+    faults.reach("attempt.before_commit")
+    started = await gateway.store.write(
+        lambda tx: tasks.start_attempt(
+            tx,
+            task,
+            attempt_id=attempt_id,
+            provider=route.provider,
+            upstream_model=route.upstream_model,
+            now=now,
+        )
+    )
+    faults.reach("attempt.after_commit")
+    if not started:
+        return None
+    return await _start(gateway, task, attempt_id, route.provider, route.upstream_model, inputs)
+
+
+async def _continue(gateway: Gateway, task: Task) -> float | None:
+    """Go on with an attempt: ask how far it is, or find out what became of its start."""
+    attempt = await gateway.store.read(lambda tx: tasks.last_attempt(tx, task.id))
+    if attempt is None:
+        message = "a started task has no attempt"
+        raise AssertionError(message)
+    provider = gateway.providers.tasks[attempt.provider]
+    if attempt.upstream_id is None:
+        return await _resume_start(gateway, task, attempt, provider)
+    faults.reach("check.before_call")
+    outcome = await provider.check(attempt.upstream_id)
+    faults.reach("check.after_call")
+    if isinstance(outcome, Missing):
+        if provider.restartable:
+            return await _resume_start(gateway, task, attempt, provider)
+        return _wait_for_lost(gateway, task)
+    return await _take_outcome(gateway, task, attempt.id, outcome)
+
+
+async def _resume_start(
+    gateway: Gateway, task: Task, attempt: Attempt, provider: TaskProvider
+) -> float | None:
+    """Repeat a start whose answer was lost, where the provider allows it; else give up (T2)."""
+    if not provider.restartable:
+        raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed", attempt_id=attempt.id)
+    folder = await _work_folder(gateway, task)
+    inputs = await _stage_inputs(gateway, task, folder)
+    return await _start(
+        gateway, task, attempt.id, attempt.provider, attempt.upstream_model, inputs
+    )
+
+
+async def _start(  # noqa: PLR0913 - one call, one argument a fact
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    provider_name: str,
+    upstream_model: str,
+    inputs: tuple[InputFile, ...],
+) -> float | None:
+    job = task.media_job()
+    assignment = Assignment(
+        job=job,
+        stage=job.stages[task.stage],
+        model=upstream_model,
+        inputs=inputs,
+        folder=await _work_folder(gateway, task),
+    )
+    faults.reach("start.before_call")
+    outcome = await gateway.providers.tasks[provider_name].start(assignment, attempt_id=attempt_id)
+    faults.reach("start.after_call")
+    if isinstance(outcome, Pending):
+        await _note_running(gateway, task, attempt_id, outcome.upstream_id)
+    return await _take_outcome(gateway, task, attempt_id, outcome)
+
+
+async def _note_running(
+    gateway: Gateway, task: Task, attempt_id: str, upstream_id: str
+) -> None:
+    faults.reach("started.before_commit")
+    await gateway.store.write(
+        lambda tx: tasks.mark_running(
+            tx, task.id, attempt_id=attempt_id, upstream_id=upstream_id
+        )
+    )
+    faults.reach("started.after_commit")
+
+
+async def _take_outcome(
+    gateway: Gateway, task: Task, attempt_id: str, outcome: Pending | Finished
+) -> float | None:
+    if isinstance(outcome, Pending):
+        gateway.live.report(task.id, done=outcome.progress, begun=outcome.running)
+        left_s = (task.deadline_at - gateway.clock.now()) / 1000
+        return max(0.0, min(outcome.check_after_s, left_s))
+    await collect.collect(gateway, task, attempt_id, outcome)
+    current = await gateway.store.read(lambda tx: tasks.get(tx, task.id))
+    return None if current.is_final else 0.0
+
+
+async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | None:
+    """Try again later, or end the task and give everything back: a pure decision, then done."""
+    attempts = await gateway.store.read(lambda tx: tasks.attempts_of(tx, task.id))
+    decision = after_failure(
+        error,
+        attempts=len(attempts),
+        attempts_max=gateway.limits.provider_attempts_max,
+        random_bits=gateway.ids.random_bits,
+    )
+    match decision:
+        case Retry(after_s):
+            await settle.retry_later(gateway, task, error)
+            return after_s
+        case GiveUp(final):
+            await settle.fail(gateway, task, final)
+            return None
+
+
+async def _expire(gateway: Gateway, task: Task) -> None:
+    """End a task at its deadline, refunded, and stop its upstream if that is possible (T3)."""
+    await settle.fail(
+        gateway,
+        task,
+        PorticoError(ErrorCode.UPSTREAM_TIMEOUT, "The task took too long"),
+        state=TaskState.EXPIRED,
+    )
+    await stop_upstream(gateway, task)
+
+
+async def stop_upstream(gateway: Gateway, task: Task) -> None:
+    """Ask the upstream to stop; best effort, an upstream's refusal changes nothing."""
+    attempt = await gateway.store.read(lambda tx: tasks.last_attempt(tx, task.id))
+    if attempt is None or attempt.upstream_id is None:
+        return
+    try:
+        await gateway.providers.tasks[attempt.provider].cancel(attempt.upstream_id)
+    except PorticoError:
+        return
+
+
+def choose_route(gateway: Gateway, job: MediaJob) -> Route:
+    """Return the route for a job.
+
+    Raises:
+        PorticoError: NO_ROUTE when no wired provider serves the model in the class asked for.
+    """
+    for route in gateway.catalogue.routes(job):
+        if gateway.limits.simulate:
+            return Route(provider=SIMULATOR, upstream_model=route.upstream_model)
+        if route.provider in gateway.providers.tasks:
+            return route
+    raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
+
+
+def _wait_for_lost(gateway: Gateway, task: Task) -> float:
+    """Look again for a job its upstream does not know, a few times over a minute (F15)."""
+    if gateway.live.missed(task.id) >= LOST_CHECKS_MAX:
+        raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
+    return LOST_RETRY_S
+
+
+async def _stage_inputs(gateway: Gateway, task: Task, folder: Path) -> tuple[InputFile, ...]:
+    """The first stage works on the customer's files, a later one on what the last one made."""
+    if task.stage == 0:
+        return await gather.fetch_inputs(gateway, task, folder)
+    return (await collect.stage_result(gateway, task, folder),)
+
+
+async def _work_folder(gateway: Gateway, task: Task) -> Path:
+    folder = gateway.work_folder / str(task.id)
+    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,130 @@
+"""End tasks: the only caller of the ledger's capture and release.
+
+Money, state, assets and the webhook's delivery row are one transaction. A task that has already
+ended stays as it is, and the transaction leaves no trace.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+
+from portico import accounts, delivery, ledger, media, tasks
+from portico.core import faults
+from portico.core.errors import PorticoError
+from portico.core.views import TaskState
+from portico.delivery import NewDelivery
+from portico.flows.gateway import Gateway
+from portico.media import NewAsset
+from portico.store import Tx
+from portico.tasks import AttemptState, NewTask, Task, Verdict
+
+
+class AlreadyEndedError(Exception):
+    """The task had ended before; what was to be written was not."""
+
+
+async def succeed(
+    gateway: Gateway, task: Task, assets: Sequence[NewAsset], usage: Mapping[str, object]
+) -> bool:
+    """Charge a task and call it succeeded; False when it had already ended otherwise."""
+    now = gateway.clock.now()
+    verdict = Verdict(
+        state=TaskState.SUCCEEDED,
+        charged=task.price,
+        usage=usage,
+        expires_at=now + gateway.limits.result_kept_ms,
+    )
+
+    def write(tx: Tx) -> None:
+        for asset in assets:
+            media.record(tx, asset)
+        end_task(gateway, tx, task, verdict)
+        faults.reach("settle.before_commit")
+
+    return await _finish(gateway, task, write, point="settle.after_commit")
+
+
+async def fail(
+    gateway: Gateway,
+    task: Task,
+    error: PorticoError,
+    *,
+    state: TaskState = TaskState.FAILED,
+) -> bool:
+    """Give everything back and end the task with an error; False when it had already ended."""
+    verdict = Verdict(
+        state=state,
+        failure_code=error.code,
+        failure_message=error.message,
+        expires_at=gateway.clock.now() + gateway.limits.result_kept_ms,
+    )
+
+    def write(tx: Tx) -> None:
+        end_task(gateway, tx, task, verdict)
+        faults.reach("fail.before_commit")
+
+    return await _finish(gateway, task, write, point="fail.after_commit")
+
+
+async def retry_later(gateway: Gateway, task: Task, error: PorticoError) -> None:
+    """Close the failed attempt, keep the hold, and queue the task for another attempt."""
+    now = gateway.clock.now()
+
+    def write(tx: Tx) -> None:
+        tasks.end_attempt(
+            tx, task.id, state=AttemptState.FAILED, now=now, failure_code=error.code
+        )
+        tasks.requeue(tx, task.id)
+
+    await gateway.store.write(write)
+
+
+def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
+    """Close the hold and write the final state; for use inside one transaction.
+
+    Raises:
+        AlreadyEndedError: the task has ended before; the transaction must be given up.
+    """
+    now = gateway.clock.now()
+    succeeded = verdict.state is TaskState.SUCCEEDED
+    if succeeded:
+        ledger.capture(tx, task.id, amount=verdict.charged, at=now)
+    else:
+        ledger.release(tx, task.id, at=now)
+    accounts.give_back_spend(tx, task.key_id, task.price - verdict.charged)
+    if not tasks.end(tx, task.id, verdict, now=now):
+        raise AlreadyEndedError
+    tasks.end_attempt(
+        tx,
+        task.id,
+        state=AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED,
+        now=now,
+        failure_code=verdict.failure_code,
+    )
+    if task.callback_url:
+        delivery.enqueue(
+            tx,
+            NewDelivery(
+                id=gateway.ids.opaque_id("msg"),
+                account_id=task.account_id,
+                task_id=task.id,
+                url=task.callback_url,
+                created_at=now,
+            ),
+        )
+
+
+async def _finish(
+    gateway: Gateway, task: Task, write: Callable[[Tx], None], *, point: str
+) -> bool:
+    try:
+        await gateway.store.write(write)
+    except AlreadyEndedError:
+        return False
+    faults.reach(point)
+    gateway.live.ended(task.id)
+    if task.callback_url:
+        gateway.live.delivery_due.set()
+    await asyncio.to_thread(shutil.rmtree, gateway.work_folder / str(task.id), True)  # noqa: FBT003
+    return True
+

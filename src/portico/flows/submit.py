@@ -1,0 +1,183 @@
+"""Accept a picture or video: resolve → check media → quote → hold → record → wake the engine."""
+
+import msgspec
+
+from portico import accounts, ledger, media, tasks
+from portico.core import faults
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.ids import TaskId
+from portico.core.jobs import MediaAsk, MediaJob
+from portico.core.money import Credits
+from portico.core.views import Caller, TaskState, TaskView
+from portico.flows import gather, lookup
+from portico.flows.gateway import Gateway
+from portico.flows.views import new_task_view
+from portico.store import Tx
+from portico.tasks import NewTask
+
+_encoder = msgspec.json.Encoder()
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """An Idempotency-Key: scope, the key itself, and a digest of what was asked."""
+
+    route: str
+    key: str
+    fingerprint: str
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes with a request besides the job."""
+
+    callback_url: str | None = None
+    open_tasks_max: int | None = None  # the dialect's limit on tasks under way at once
+    repeat: Repeat | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """An accepted task, and what is available after its hold; `replayed`: it was there before."""
+
+    task: TaskView
+    balance_after: Credits
+    replayed: bool = False
+
+
+async def submit(
+    gateway: Gateway, caller: Caller, ask: MediaAsk, terms: Terms | None = None
+) -> Accepted:
+    """Accept one job, with its whole price held; once it returns the task survives anything.
+
+    Raises:
+        PorticoError: whatever is wrong with the request, always before any debit;
+            INSUFFICIENT_CREDITS, CONCURRENCY_LIMITED, IDEMPOTENCY_CONFLICT.
+    """
+    terms = terms or Terms()
+    if terms.repeat and (earlier := await _replayed(gateway, caller, terms.repeat)):
+        return earlier
+    job = gateway.catalogue.resolve(ask)
+    if terms.callback_url is not None:
+        gateway.door.check_target(terms.callback_url)
+    await gather.check_inputs(gateway, caller, job)
+    task = _new_task(gateway, caller, ask, job, callback_url=terms.callback_url)
+    try:
+        balance_after = await gateway.store.write(
+            lambda tx: _admission(tx, caller, task, job, terms)
+        )
+    except _AlreadySubmittedError:  # the same key won a race against itself
+        return await _after_race(gateway, caller, terms)
+    faults.reach("submit.after_commit")
+    gateway.engine.wake(task.id)
+    return Accepted(new_task_view(gateway, task, job), balance_after)
+
+
+async def submit_and_wait(
+    gateway: Gateway, caller: Caller, ask: MediaAsk, terms: Terms | None = None, *, wait_s: float
+) -> Accepted:
+    """Submit, then wait a while for the end; returns the task as it stands by then."""
+    accepted = await submit(gateway, caller, ask, terms)
+    if not accepted.task.is_final:
+        await gateway.live.wait(accepted.task.id, within_s=wait_s)
+    view = await lookup.task(gateway, caller, accepted.task.id)
+    return Accepted(view, accepted.balance_after, accepted.replayed)
+
+
+class _AlreadySubmittedError(Exception):
+    """Another request with the same idempotency key committed first."""
+
+
+def _admission(tx: Tx, caller: Caller, task: NewTask, job: MediaJob, terms: Terms) -> Credits:
+    """Hold, record, remember: one transaction, so all of it stands or none."""
+    repeat = terms.repeat
+    if repeat and tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key):
+        raise _AlreadySubmittedError
+    check_open_tasks(tx, caller, terms.open_tasks_max)
+    accounts.commit_spend(tx, caller, task.price)
+    balance_after = ledger.hold(
+        tx, caller.account_id, amount=task.price, task_id=task.id, at=task.created_at
+    )
+    tasks.create(tx, task)
+    if asset_ids := [each.asset_id for each in job.inputs if each.asset_id]:
+        media.attach_inputs(tx, asset_ids, account_id=caller.account_id, task_id=task.id)
+    if repeat:
+        tasks.remember_request(
+            tx,
+            caller.account_id,
+            route=repeat.route,
+            key=repeat.key,
+            fingerprint=repeat.fingerprint,
+            task_id=task.id,
+            balance_after=balance_after,
+            now=task.created_at,
+        )
+    faults.reach("submit.before_commit")
+    return balance_after
+
+
+def check_open_tasks(tx: Tx, caller: Caller, dialect_max: int | None) -> None:
+    """Refuse one task too many at once; exact, since it counts inside the admitting write.
+
+    Raises:
+        PorticoError: CONCURRENCY_LIMITED.
+    """
+    limits = [each for each in (caller.open_tasks_max, dialect_max) if each is not None]
+    if limits and tasks.count_open(tx, caller.account_id) >= min(limits):
+        raise PorticoError(
+            ErrorCode.CONCURRENCY_LIMITED, "Too many tasks at once", retry_after_s=5
+        )
+
+
+def _new_task(
+    gateway: Gateway, caller: Caller, ask: MediaAsk, job: MediaJob, *, callback_url: str | None
+) -> NewTask:
+    now = gateway.clock.now()
+    quote = gateway.catalogue.quote(job, at=now)
+    deadline_s = gateway.catalogue.model(job.model).deadline_s
+    return NewTask(
+        id=gateway.ids.task_id(),
+        account_id=caller.account_id,
+        key_id=caller.key_id,
+        dialect=ask.dialect,
+        offered_name=ask.name or gateway.catalogue.offering(job.offering).name,
+        kind=job.kind,
+        mode=job.mode,
+        model=job.model,
+        offering=job.offering,
+        state=TaskState.QUEUED,
+        job=_encoder.encode(job).decode(),
+        quote=_encoder.encode(quote).decode(),
+        price=quote.amount,
+        created_at=now,
+        deadline_at=now + deadline_s * 1000,
+        callback_url=callback_url,
+    )
+
+
+async def _replayed(gateway: Gateway, caller: Caller, repeat: Repeat) -> Accepted | None:
+    """Return what the same key brought before, or None when it is new."""
+    found = await gateway.store.read(
+        lambda tx: tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key)
+    )
+    if found is None:
+        return None
+    if found.fingerprint != repeat.fingerprint:
+        raise PorticoError(
+            ErrorCode.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used for another request"
+        )
+    return await _accepted_before(gateway, caller, found.task_id, found.balance_after)
+
+
+async def _after_race(gateway: Gateway, caller: Caller, terms: Terms) -> Accepted:
+    earlier = await _replayed(gateway, caller, terms.repeat) if terms.repeat else None
+    if earlier is None:
+        raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, "The same request is under way")
+    return earlier
+
+
+async def _accepted_before(
+    gateway: Gateway, caller: Caller, task_id: TaskId, balance_after: Credits
+) -> Accepted:
+    """Answer as the first time: with the task as it was when it was accepted."""
+    task = await gateway.store.read(lambda tx: tasks.find(tx, task_id, caller.account_id))
+    if task is None:
+        raise PorticoError(ErrorCode.TASK_NOT_FOUND, "Task not found")
+    return Accepted(new_task_view(gateway, task), balance_after, replayed=True)
