@@ -1,45 +1,18 @@
 """Assemble models and offerings from what the files say, checking all that can be checked."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import msgspec
 
-from portico.catalogue.files import (
-    FileSpec,
-    ModelSpec,
-    ModeSpec,
-    OfferingSpec,
-    ParamSpec,
-    ShapeSpec,
-    VariantSpec,
-)
-from portico.catalogue.offerings import (
-    InputRule,
-    Model,
-    ModeRules,
-    Offering,
-    Param,
-    ParamType,
-    PromptUse,
-    Route,
-)
-from portico.catalogue.params import CANON, coerce, read
-from portico.catalogue.tariffs import assemble_prices, credits_of
+from portico.catalogue.files import FileSpec, ModelSpec, OfferingSpec, ShapeSpec, VariantSpec
+from portico.catalogue.offerings import Model, Offering, Route
+from portico.catalogue.prices import quote_media
+from portico.catalogue.shapes import assemble_modes, assemble_roles
+from portico.catalogue.tariffs import PriceSpecs, assemble_prices, credits_of
 from portico.core.errors import PorticoError
-from portico.core.jobs import Kind, Mode, ParamValue, Role
+from portico.core.jobs import Kind, MediaJob
 
 _ONE = VariantSpec(name="-")
-
-# Words of the wires that name one thing: XiaoYang's image_url is a first frame for one model
-# and the picture to enlarge for another, so the offering's own word wins.
-_SAME_ROLE = {
-    Role.FIRST_FRAME: (Role.SOURCE_IMAGE,),
-    Role.SOURCE_IMAGE: (Role.FIRST_FRAME,),
-    Role.MOTION_VIDEO: (Role.SOURCE_VIDEO,),
-    Role.SOURCE_VIDEO: (Role.MOTION_VIDEO,),
-}
-_PICTURES = (Role.SOURCE_IMAGE, Role.REFERENCE_IMAGE, Role.FIRST_FRAME)
 
 
 def assemble_models(spec: FileSpec) -> Iterator[Model]:
@@ -69,10 +42,10 @@ def assemble_offerings(spec: FileSpec, models: Mapping[str, Model]) -> Iterator[
     for offering in spec.offerings:
         where = f"offerings {offering.name}"
         try:
-            shape = _shape(spec, offering)
+            _check_variants(offering)
             for dialect in offering.dialects:
                 found = tuple(
-                    _offering(offering, variant, dialect, shape=shape, models=models)
+                    _offering(spec, offering, variant, dialect=dialect, models=models)
                     for variant in offering.variants or (_ONE,)
                 )
                 yield Entry(dialect, offering.name, offering.aliases, found)
@@ -113,24 +86,55 @@ def _shape(spec: FileSpec, offering: OfferingSpec) -> ShapeSpec:
     return spec.shapes[offering.shape]
 
 
+def _price_spec(file: FileSpec, spec: OfferingSpec, variant: VariantSpec) -> PriceSpecs:
+    price = spec.price if variant.price is None else variant.price
+    return file.prices.get(price, price) if isinstance(price, str) else price
+
+
+def _check_variants(spec: OfferingSpec) -> None:
+    names = [variant.name for variant in spec.variants]
+    if len(names) != len(set(names)) or sum(one.default for one in spec.variants) > 1:
+        message = "variants: a name or a default is there twice"
+        raise ValueError(message)
+
+
+def _check_quotable(offering: Offering) -> None:
+    """Refuse prices that do not cover, or lie above their ceiling at, an offering's defaults."""
+    for rules in offering.modes.values():
+        job = MediaJob(
+            offering=offering.id,
+            model=offering.model,
+            kind=offering.kind,
+            mode=rules.mode,
+            params=rules.defaults,
+        )
+        for price in offering.prices:
+            try:
+                quote_media(price, job)
+            except PorticoError as error:
+                message = f"price: mode {rules.mode.value} at its defaults: {error.message}"
+                raise ValueError(message) from error
+
+
 def _offering(
+    file: FileSpec,
     spec: OfferingSpec,
     variant: VariantSpec,
-    dialect: str,
     *,
-    shape: ShapeSpec,
+    dialect: str,
     models: Mapping[str, Model],
 ) -> Offering:
     model = models.get(variant.model or spec.model)
     if model is None:
         message = f"model: no model {variant.model or spec.model}"
         raise ValueError(message)
-    named = None if variant is _ONE else variant.name
-    modes = dict(_modes(spec, variant, shape))
+    modes = assemble_modes(spec, variant, _shape(file, spec))
     if (model.kind is Kind.TEXT) is bool(modes):
         message = "shape: pictures and videos need one, texts have none"
         raise ValueError(message)
-    return Offering(
+    price = _price_spec(file, spec, variant)
+    named = None if variant is _ONE else variant.name
+    offering = Offering(
         id=f"{dialect}:{spec.name}" + (f"/{named}" if named else ""),
         dialect=dialect,
         name=spec.name,
@@ -138,120 +142,21 @@ def _offering(
         model=model.id,
         kind=model.kind,
         title=variant.title or spec.title or model.title,
-        prices=assemble_prices(spec.price, modes, amount=variant.amount),
+        prices=assemble_prices(price, modes, amount=variant.amount),
         is_default=_is_default(spec, variant),
         is_fallback=spec.fallback,
         function=spec.function,
         modes=modes,
-        roles=_roles(model.kind, modes),
+        roles=assemble_roles(model.kind, modes),
         siblings=spec.siblings,
         chat=spec.chat,
         display=spec.display,
         enabled=spec.enabled and variant.enabled,
     )
+    _check_quotable(offering)
+    return offering
 
 
 def _is_default(spec: OfferingSpec, variant: VariantSpec) -> bool:
     enabled = [other for other in spec.variants if other.enabled]
     return variant.default or variant is _ONE or (len(enabled) == 1 and enabled[0] is variant)
-
-
-def _modes(
-    spec: OfferingSpec, variant: VariantSpec, shape: ShapeSpec
-) -> Iterator[tuple[Mode, ModeRules]]:
-    for mode in spec.modes or tuple(shape.modes):
-        if mode not in shape.modes:
-            message = f"modes: the shape has no mode {mode.value}"
-            raise ValueError(message)
-        yield mode, _mode(mode, shape.modes[mode], _tables(spec, variant, shape.modes[mode], shape))
-
-
-def _tables(
-    spec: OfferingSpec, variant: VariantSpec, mode: ModeSpec, shape: ShapeSpec
-) -> dict[str, dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {}
-    for layer in (shape.params, mode.params, spec.params):
-        for name, fields in layer.items():
-            tables[name] = tables.get(name, {}) | fields
-    for name in mode.without:
-        tables.pop(name, None)
-    for name, value in variant.set.items():
-        tables[name] = tables.get(name, {}) | {"values": [value], "default": value}
-    return tables
-
-
-def _mode(mode: Mode, spec: ModeSpec, tables: Mapping[str, dict[str, Any]]) -> ModeRules:
-    params = {name: _param(name, fields) for name, fields in tables.items()}
-    inputs = {role: InputRule(role, low, high) for role, (low, high) in spec.inputs.items()}
-    for rule in inputs.values():
-        if rule.minimum > rule.maximum or not rule.maximum:
-            message = f"modes.{mode.value}.inputs.{rule.role.value}: not a range"
-            raise ValueError(message)
-    return ModeRules(
-        mode=mode,
-        inputs=inputs,
-        params=params,
-        defaults={
-            name: param.default
-            for name, param in params.items()
-            if param.default is not None and not param.ignored
-        },
-        required=tuple(name for name, param in params.items() if param.required),
-        prompt=spec.prompt,
-        prompt_length_max=0 if spec.prompt is PromptUse.IGNORED else spec.prompt_length_max,
-    )
-
-
-def _param(name: str, fields: Mapping[str, Any]) -> Param:
-    where = f"params.{name}"
-    canon = CANON.get(name)
-    if canon is None:
-        message = f"{where}: no such parameter; there are {', '.join(CANON)}"
-        raise ValueError(message)
-    known = {"type": canon.type.value, "unit": canon.unit, "description": canon.description}
-    try:
-        spec = msgspec.convert(known | dict(fields), ParamSpec)
-        param = Param(
-            name=name,
-            type=ParamType(spec.type),
-            minimum=spec.min,
-            maximum=spec.max,
-            max_length=spec.max_length,
-            required=spec.required,
-            ignored=spec.ignored,
-            unit=spec.unit,
-            description=spec.description,
-            aliases=spec.aliases,
-            replaces=spec.replaces,
-        )
-        param = msgspec.structs.replace(
-            param, values=tuple(_exact(param, value) for value in spec.values)
-        )
-        if spec.default is None:
-            return param
-        return msgspec.structs.replace(param, default=coerce(param, spec.default))
-    except (ValueError, PorticoError) as error:  # msgspec's own errors are ValueErrors
-        message = f"{where}: {error}"
-        raise ValueError(message) from error
-
-
-def _exact(param: Param, value: ParamValue) -> ParamValue:
-    exact = read(param, value)
-    if exact is None:
-        message = f"values: {value!r} is not of type {param.type.value}"
-        raise ValueError(message)
-    return exact
-
-
-def _roles(kind: Kind, modes: Mapping[Mode, ModeRules]) -> dict[Role, Role]:
-    listed = {role for rules in modes.values() for role in rules.inputs}
-    roles = {role: role for role in listed}
-    for role in Role:
-        others = _SAME_ROLE.get(role, ())
-        if kind is Kind.IMAGE and role in _PICTURES:
-            others = _PICTURES
-        if role not in roles:
-            meant = next((other for other in others if other in listed), None)
-            if meant is not None:
-                roles[role] = meant
-    return roles

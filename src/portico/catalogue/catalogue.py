@@ -57,6 +57,7 @@ def build(layers: Iterable[Mapping[str, FileSpec]]) -> "Catalogue":
                 for entry in assemble_offerings(spec, models):
                     _once(f"{entry.dialect}:{entry.name}", seen)
                     entries[entry.dialect, entry.name] = entry
+    _check_siblings(entries)
     return Catalogue(models.values(), entries.values())
 
 
@@ -179,6 +180,14 @@ def _routes(routes: tuple[Route, ...], wanted: RouteClass) -> tuple[Route, ...]:
     if wanted is RouteClass.OFFICIAL and any(one.provider != LOCAL_PROVIDER for one in routes):
         return tuple(one for one in routes if one.first_party)
     return routes
+
+
+def _check_siblings(entries: Mapping[tuple[str, str], Entry]) -> None:
+    for (dialect, name), entry in entries.items():
+        for sibling in entry.offerings[0].siblings.values():
+            if (dialect, sibling) not in entries:
+                message = f"offerings {name}: siblings: no offering {sibling} in {dialect}"
+                raise ValueError(message)
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from portico.catalogue.offerings import Offering
+from portico.catalogue.params import read_integer, read_number
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatAsk, ChatJob, Message, RouteClass
 
-# What would make an answer longer, or several of them, behind the price's back.
+# Left in, these would make an answer longer, or several of them, behind the price's back.
 _SETTLED = frozenset({"model", "messages", "stream", "max_tokens", "max_completion_tokens"})
+_COUNTS = ("n", "best_of")
 _RANGES: Mapping[str, tuple[float, float]] = {
     "temperature": (0, 2),
     "top_p": (0, 1),
@@ -51,30 +53,30 @@ def _length(message: Message) -> int:
     return sum(len(text) for text in texts if isinstance(text, str) and text.strip())
 
 
-def _output_tokens(offering: Offering, wanted: int | None) -> int:
+def _output_tokens(offering: Offering, wanted: object) -> int:
     if wanted is None:
         return min(offering.chat.output_tokens_default, offering.chat.output_tokens_max)
-    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
+    count = read_integer(wanted)
+    if count is None or count < 1:
         message = "max_tokens must be a whole number of at least 1"
         raise PorticoError(ErrorCode.INVALID_REQUEST, message, param="max_tokens")
-    return min(wanted, offering.chat.output_tokens_max)
+    return min(count, offering.chat.output_tokens_max)
 
 
 def _sampling(given: Mapping[str, object]) -> dict[str, object]:
     sampling = {
-        key: value for key, value in given.items() if key not in _SETTLED and value is not None
+        name: raw for name, raw in given.items() if name not in _SETTLED and raw is not None
     }
     for name, (low, high) in _RANGES.items():
-        value = sampling.get(name, low)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not low <= value <= high
-        ):
+        if name not in sampling:
+            continue
+        value = read_number(sampling[name])
+        if value is None or not low <= value <= high:
             message = f"{name} must be a number from {low} to {high}"
             raise PorticoError(ErrorCode.INVALID_REQUEST, message, param=name)
-    for name in ("n", "best_of"):
-        if sampling.pop(name, 1) != 1:
+        sampling[name] = value
+    for name in _COUNTS:
+        if read_integer(sampling.pop(name, 1)) != 1:
             message = f"{name} must be 1"
             raise PorticoError(ErrorCode.UNSUPPORTED_OPTION, message, param=name)
     return sampling

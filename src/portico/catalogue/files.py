@@ -1,8 +1,9 @@
 """The catalogue's files: what one TOML file may say, read strictly.
 
-One file per model family. `[[models]]` say what makes a result and by which routes, `[shapes.*]`
-say what is accepted, mode by mode, and `[[offerings]]` give a model a name, a shape and a price in
-one or several dialects. A field that is not known here is refused, with its place.
+One file per model family: `[[models]]` say what makes a result and by which routes, `[shapes.*]`
+what is accepted, mode by mode, `[prices.*]` what it costs, and `[[offerings]]` give a model a name,
+a shape and a price in one or several dialects. A field that is not known here is refused, with
+its place.
 """
 
 import tomllib
@@ -26,7 +27,7 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A table in which every field must be known."""
 
 
-class RouteSpec(_Strict):
+class RouteSpec(_Strict, frozen=True, kw_only=True):
     """A `[[models]].routes` entry."""
 
     provider: Name
@@ -37,7 +38,7 @@ class RouteSpec(_Strict):
     upstream_cost: str | None = None
 
 
-class ModelSpec(_Strict):
+class ModelSpec(_Strict, frozen=True, kw_only=True):
     """A `[[models]]` table."""
 
     id: Name
@@ -49,7 +50,7 @@ class ModelSpec(_Strict):
     preview: bool = False
 
 
-class ParamSpec(_Strict):
+class ParamSpec(_Strict, frozen=True, kw_only=True):
     """A parameter's table; type, unit and description follow from its name unless given."""
 
     type: str
@@ -66,7 +67,7 @@ class ParamSpec(_Strict):
     replaces: tuple[str, ...] = ()
 
 
-class ModeSpec(_Strict):
+class ModeSpec(_Strict, frozen=True, kw_only=True):
     """A `[shapes.*.modes.*]` table: what one mode takes, beside its shape's parameters."""
 
     inputs: dict[Role, tuple[Whole, Whole]] = {}
@@ -76,7 +77,7 @@ class ModeSpec(_Strict):
     prompt_length_max: Whole = PROMPT_LENGTH_MAX
 
 
-class ShapeSpec(_Strict):
+class ShapeSpec(_Strict, frozen=True, kw_only=True):
     """A `[shapes.*]` table: parameters common to its modes, and the modes in order of choice."""
 
     params: dict[str, dict[str, Any]] = {}
@@ -109,7 +110,7 @@ class PriceSpec(
     until: Moment | None = None
 
 
-class VariantSpec(_Strict):
+class VariantSpec(_Strict, frozen=True, kw_only=True):
     """One of several things sold under one name: XiaoYang's option_key, Yuanjing's model."""
 
     name: Name
@@ -118,16 +119,17 @@ class VariantSpec(_Strict):
     default: bool = False
     enabled: bool = True
     amount: str | None = None  # replaces the offering's amount
+    price: str | PriceSpec | tuple[PriceSpec, ...] | None = None  # replaces its price
     set: dict[str, ParamValue] = {}  # parameters this variant settles
 
 
-class OfferingSpec(_Strict):
+class OfferingSpec(_Strict, frozen=True, kw_only=True):
     """An `[[offerings]]` table."""
 
     dialects: tuple[Name, ...]
     name: Name
     model: str
-    price: str | PriceSpec | tuple[PriceSpec, ...]
+    price: str | PriceSpec | tuple[PriceSpec, ...]  # text: a [prices.*] name or a flat amount
     aliases: tuple[Name, ...] = ()  # other names it answers to, never listed
     title: str | None = None
     shape: str | None = None
@@ -142,11 +144,12 @@ class OfferingSpec(_Strict):
     enabled: bool = True
 
 
-class FileSpec(_Strict):
+class FileSpec(_Strict, frozen=True, kw_only=True):
     """A whole file."""
 
     models: tuple[ModelSpec, ...] = ()
     shapes: dict[str, ShapeSpec] = {}
+    prices: dict[str, PriceSpec] = {}
     offerings: tuple[OfferingSpec, ...] = ()
 
 

@@ -45,7 +45,7 @@ _BOOLEANS = {
 }
 _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0{0,18})?")
 _DECIMAL = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
-_SIZE_MARKS = str.maketrans({"*": "x", "×": "x", " ": None})
+_SIZE_MARKS = str.maketrans({"*": "x", "\u00d7": "x", " ": None})
 _BLANKS = str.maketrans({" ": None})
 
 
@@ -78,7 +78,7 @@ def has_no_effect(name: str, raw: object) -> bool:
     canon = CANON.get(name)
     if canon is None:
         return False
-    if canon.type is ParamType.BOOLEAN and name != "prompt_expansion":
+    if canon.type is ParamType.BOOLEAN:
         return _boolean(raw) is False
     return raw == "" or (name == "ratio" and _ratio(raw) == "adaptive")
 
@@ -117,19 +117,21 @@ def _string(raw: object) -> str | None:
     return raw if isinstance(raw, str) else None
 
 
-def _integer(raw: object) -> int | None:
+def read_integer(raw: object) -> int | None:
+    """Read a whole number, also from `"5"` and `5.0`; None for anything else, booleans too."""
     if isinstance(raw, bool):
         return None
     if isinstance(raw, int):
         return raw
     if isinstance(raw, float):
-        return int(raw) if raw.is_integer() else None
+        return int(raw) if raw.isread_integer() else None
     if isinstance(raw, str) and _WHOLE.fullmatch(text := raw.strip()):
         return int(text.partition(".")[0])
     return None
 
 
-def _number(raw: object) -> float | int | None:
+def read_number(raw: object) -> float | int | None:
+    """Read a finite number, also from `"0.7"`; None for anything else, booleans too."""
     if isinstance(raw, bool):
         return None
     if isinstance(raw, int):
@@ -163,8 +165,8 @@ def _size(raw: object) -> str | None:
 
 _READERS: Mapping[ParamType, Callable[[object], ParamValue | None]] = {
     ParamType.STRING: _string,
-    ParamType.INTEGER: _integer,
-    ParamType.NUMBER: _number,
+    ParamType.INTEGER: read_integer,
+    ParamType.NUMBER: read_number,
     ParamType.BOOLEAN: _boolean,
     ParamType.CHOICE: _word,
     ParamType.RATIO: _ratio,

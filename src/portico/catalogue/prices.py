@@ -179,15 +179,15 @@ def _base(price: Price, job: MediaJob) -> QuoteLine:
         return QuoteLine("flat price", amount)
     if price.rule is Rule.PER_IMAGE:
         count = _whole_number(job, "count", 1)
-        return QuoteLine(f"{count} × {shown} per image", count * amount)
+        return QuoteLine(f"{count} at {shown} per image", count * amount)
     seconds = _whole_number(job, "duration", 0)
     if price.rule is Rule.PER_SECOND:
-        return QuoteLine(f"{seconds} s × {shown} per second", seconds * amount)
+        return QuoteLine(f"{seconds} s at {shown} per second", seconds * amount)
     blocks = seconds // price.block_s
     if price.rounding is Rounding.CEIL:
         blocks = _up(seconds, price.block_s)
     blocks = max(1, blocks)
-    return QuoteLine(f"{blocks} × {shown} per {price.block_s} s", blocks * amount)
+    return QuoteLine(f"{blocks} at {shown} per {price.block_s} s", blocks * amount)
 
 
 def _close(price: Price, lines: list[QuoteLine]) -> Quote:
@@ -206,7 +206,7 @@ def _close(price: Price, lines: list[QuoteLine]) -> Quote:
 
 
 def _llm_tokens(label: str, count: int, rate: Credits) -> QuoteLine:
-    text = f"{count} {label} × {format_credits(rate)} per million"
+    text = f"{count} {label} at {format_credits(rate)} per million"
     return QuoteLine(text, _up(count * rate, LLM_TOKENS_PER_PRICE))
 
 

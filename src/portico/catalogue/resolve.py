@@ -80,7 +80,7 @@ def _misfit(candidates: tuple[ModeRules, ...], counts: Mapping[Role, int]) -> Po
             message = f"{role.value}: at most {most}"
             return PorticoError(ErrorCode.INVALID_REQUEST, message, param=role.value)
     takers = [rules for rules in candidates if rules.inputs.keys() >= counts.keys()]
-    for rules in sorted(takers, key=lambda rules: len(rules.inputs)):
+    for rules in takers:
         for role, rule in rules.inputs.items():
             if counts.get(role, 0) < rule.minimum:
                 message = f"{role.value} is required"

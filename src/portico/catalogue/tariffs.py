@@ -14,12 +14,14 @@ from portico.core.errors import PorticoError
 from portico.core.jobs import Mode, ParamValue, Role
 from portico.core.money import Credits, parse_credits
 
+PriceSpecs = str | PriceSpec | tuple[PriceSpec, ...]
+
 _NOT_CONDITIONS = {"amount", "label", "percent"}
 _INPUTS = {True, False, *(role.value for role in Role)}
 
 
 def assemble_prices(
-    spec: str | PriceSpec | tuple[PriceSpec, ...],
+    spec: PriceSpecs,
     modes: Mapping[Mode, ModeRules],
     *,
     amount: str | None = None,
