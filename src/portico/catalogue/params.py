@@ -124,7 +124,7 @@ def read_integer(raw: object) -> int | None:
     if isinstance(raw, int):
         return raw
     if isinstance(raw, float):
-        return int(raw) if raw.isread_integer() else None
+        return int(raw) if raw.is_integer() else None
     if isinstance(raw, str) and _WHOLE.fullmatch(text := raw.strip()):
         return int(text.partition(".")[0])
     return None
