@@ -61,7 +61,7 @@ class Finish:
         self._falling = Falling(spec, light, width, height) if falling else None
         self._lightning = Lightning(spec.seed) if spec.weather == "storm" else None
         self._vignette = _vignette(width, height)
-        noise = np.random.default_rng(7).random((height, width, 1), dtype=np.float32)
+        noise = np.random.default_rng(7).random((height, width, 3), dtype=np.float32)
         self._dither = (noise - np.float32(0.5)) / np.float32(255) * np.float32(1.6)
         self._bloom_from = 0.62 if spec.time == "night" else 0.80
 
@@ -72,8 +72,8 @@ class Finish:
         if self._falling is not None:
             self._falling.paint(picture, time_s)
         self._add_bloom(picture)
-        picture *= self._vignette
-        picture += self._dither
+        cv2.multiply(picture, self._vignette, dst=picture)
+        cv2.add(picture, self._dither, dst=picture)
         return to_bytes(picture)
 
     def _add_bloom(self, picture: Image) -> None:
@@ -101,6 +101,5 @@ def _inner(length: int, scale: float) -> int:
 def _vignette(width: int, height: int) -> Image:
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    return (1 - 0.13 * np.clip(x * x * 0.6 + y * y * 0.6, 0, 1.2) ** 1.5)[..., None].astype(
-        np.float32
-    )
+    fall = np.clip(x * x * 0.6 + y * y * 0.6, 0, 1.2) ** 1.5
+    return np.repeat((1 - 0.13 * fall)[..., None], 3, axis=2).astype(np.float32)

@@ -46,6 +46,28 @@ def smoothstep(low: float, high: float, value: Image) -> Image:
     return (x * x * (3 - 2 * x)).astype(np.float32)
 
 
+def planes(picture: Image) -> tuple[Image, ...]:
+    """Split into contiguous channels: arithmetic on those is several times faster."""
+    return cast("tuple[Image, ...]", cv2.split(picture))
+
+
+def merged(channels: list[Image]) -> Image:
+    """Join channels again."""
+    return cast("Image", cv2.merge(channels))
+
+
+def add_light(picture: Image, power: Image, rgb: RGB) -> None:
+    """Add light of one colour, of a power per pixel, in place."""
+    cv2.add(picture, cv2.merge([power * np.float32(part) for part in rgb]), dst=picture)
+
+
+def toward(picture: Image, weight: Image, rgb: RGB) -> None:
+    """Move every pixel toward one colour by its weight, in place."""
+    keep = np.float32(1) - weight
+    cv2.multiply(picture, cv2.merge([keep, keep, keep]), dst=picture)
+    add_light(picture, weight, rgb)
+
+
 def colour(rgb: RGB) -> Image:
     """Return a colour as a float32 triple."""
     return np.array(rgb, np.float32)
@@ -72,8 +94,8 @@ def overlay(picture: Image, layer: Image, left: int, top: int) -> None:
 
 
 def to_bytes(picture: Image) -> Bytes:
-    """Convert to 8 bits, clipping."""
-    return cast("Bytes", cv2.convertScaleAbs(np.maximum(picture, 0), alpha=255.0))
+    """Convert to 8 bits, clipping above; values hardly below 0 become as hardly above."""
+    return cast("Bytes", cv2.convertScaleAbs(picture, alpha=255.0))
 
 
 def to_floats(picture: Bytes) -> Image:

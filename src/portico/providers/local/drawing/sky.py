@@ -11,10 +11,12 @@ from portico.providers.local.drawing.light import Light
 from portico.providers.local.drawing.noise import field, stream
 from portico.providers.local.drawing.pixels import (
     Image,
+    add_light,
     blank,
     blurred,
     colour,
-    mixed,
+    merged,
+    planes,
     sample,
     scaled,
     smoothstep,
@@ -31,6 +33,7 @@ class Sky:
         self._half = Plane(max(2, plane.width // 2), max(2, plane.height // 2), plane.horizon)
         self._light = light
         self._clouds = _cloud_sheet(seed, light) if light.cover > 0 else None
+        self._wisps = field(seed, "wisps", 512, slope=1.3, low=4, high=160) * np.float32(0.07)
         self._stars = _star_list(seed) if light.stars > 0 else None
         self._moon = _moon_picture(seed) if light.is_moon and light.disc > 0 else None
 
@@ -43,7 +46,7 @@ class Sky:
         turn = half.across + np.float32(pose.yaw)
         self._add_glow(picture, turn, half.up(pose))
         if self._clouds is not None:
-            picture = self._add_clouds(picture, turn, up, time_s, side)
+            self._add_clouds(picture, pose, time_s, side)
         full = scaled(picture, self._plane.width, self._plane.height)
         if self._stars is not None:
             self._add_stars(full, pose)
@@ -64,31 +67,37 @@ class Sky:
         dx = (turn - light.sun_side) * 0.75
         dy = up - math.tan(light.sun_height)
         square = (dx * dx)[None, :] + (dy * dy)[:, None]
-        glow = 0.55 * np.exp(-square * 18.0) + 0.5 * np.exp(-np.sqrt(square) * 4.2)
-        picture += glow[..., None].astype(np.float32) * colour(light.glow) * np.float32(0.8)
+        glow = 0.34 * np.exp(-square * 20.0) + 0.30 * np.exp(-np.sqrt(square) * 4.0)
+        add_light(picture, glow.astype(np.float32), light.glow)
 
     def _add_clouds(
-        self, picture: Image, turn: Image, up: Image, time_s: float, side: float
-    ) -> Image:
-        sheet = self._clouds
-        if sheet is None:
-            return picture
+        self, picture: Image, pose: Pose, time_s: float, side: float
+    ) -> None:
+        sheet, light = self._clouds, self._light
+        last = min(picture.shape[0], math.ceil(self._half.horizon_row(pose)) + 2)
+        if sheet is None or last < 1:
+            return
+        up = np.abs(self._half.up(pose)[:last]) + np.float32(1e-4)
+        turn = self._half.across + np.float32(pose.yaw)
         far = 1.0 / (up + 0.055)
         across = turn[None, :] * far[:, None]
         u = (across * 62 + (side * 3 + time_s * 3.0)).astype(np.float32)
         v = np.broadcast_to((far * 105 + time_s * 2.0)[:, None], u.shape).astype(np.float32)
-        look = sample(sheet, u, v)
-        wisps = sample(sheet, u * 2.7 + 300, v * 1.2 + 170)[..., 0]
-        density = look[..., 0] + 0.28 * (wisps - 0.4)
-        edge = 1.02 - self._light.cover * 1.04
-        weight = smoothstep(edge, edge + 0.26, density)
+        density, lit = planes(sample(sheet, u, v))
+        wisps = sample(self._wisps, u * np.float32(2.7), v * np.float32(1.2))
+        edge = 1.02 - light.cover * 1.04
+        weight = smoothstep(edge, edge + 0.26, density + wisps)
         weight *= smoothstep(0.0, 0.10, up)[:, None] * np.float32(0.96)
-        lit = np.clip(look[..., 1] - 0.35 * (weight - 0.5), 0, 1)[..., None]
-        tone = colour(self._light.cloud_shade) * (1 - lit) + colour(self._light.cloud_lit) * lit
-        tone += 0.35 * picture * colour(self._light.glow)
-        air = np.exp(-up * 7.0)[:, None, None].astype(np.float32) * np.float32(0.75)
-        tone = tone * (1 - air) + picture * air
-        return mixed(picture, tone.astype(np.float32), weight)
+        lit = np.clip(lit - 0.35 * (weight - 0.5), 0, 1)
+        air = 1 - np.exp(-up * 7.0)[:, None].astype(np.float32) * np.float32(0.75)
+        weight *= air
+        out = []
+        for index, under in enumerate(planes(picture[:last])):
+            shade, bright = light.cloud_shade[index], light.cloud_lit[index]
+            tone = np.float32(shade) + lit * np.float32(bright - shade)
+            tone += under * np.float32(0.35 * light.glow[index])
+            out.append(under + (tone - under) * weight)
+        picture[:last] = merged(out)
 
     def _add_stars(self, picture: Image, pose: Pose) -> None:
         plane, stars = self._plane, self._stars

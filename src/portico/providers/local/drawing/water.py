@@ -7,8 +7,16 @@ import numpy as np
 from portico.providers.local.drawing.camera_move import Pose
 from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.light import Light, sun_direction
-from portico.providers.local.drawing.noise import stream
-from portico.providers.local.drawing.pixels import Image, colour, sample, shrunk, smoothstep
+from portico.providers.local.drawing.noise import field, stream
+from portico.providers.local.drawing.pixels import (
+    Image,
+    colour,
+    merged,
+    planes,
+    sample,
+    shrunk,
+    smoothstep,
+)
 
 _GRID = 256
 
@@ -58,7 +66,9 @@ class Water:
         self._foam = foam
         heading = float(stream(seed, "wind").uniform(-0.5, 0.5))
         self._swell = Swell(seed, wind_m=3.2 if foam < 0.3 else 7.0, period_m=90.0, heading=heading)
-        self._foam_speckle = stream(seed, "foam").random((256, 256), dtype=np.float32)
+        self._speckle = field(seed, "foam", 256, slope=0.6, low=8) * np.float32(0.4)
+        white = (colour(light.ambient) + colour(light.direct) * np.float32(0.75)).clip(0, 0.95)
+        self._white = white.tolist()
 
     def paint(self, picture: Image, pose: Pose, time_s: float, *, east: float, north: float) -> None:
         """Paint everything below the horizon, in place; (east, north) is the camera's place."""
@@ -75,26 +85,33 @@ class Water:
         place: tuple[float, float],
     ) -> None:  # fmt: skip
         across = self._plane.across[None, :]
-        depth = (self.camera_m / down)[:, None]
-        height, sx, sz = self._surface(sea, across, depth, pose, place)
         q = down[:, None]
-        dot = (q + sz + across * sx) / (1 + sx * sx + sz * sz)
-        rx, ry, rz = across - 2 * dot * sx, 2 * dot - q, 1 - 2 * dot * sz
-        ry = np.abs(ry) + np.float32(0.004)
-        rz = np.maximum(rz, 0.15)
-        length = np.sqrt(1 + q * q + across * across)
-        facing = np.clip(dot * np.sqrt(1 + sx * sx + sz * sz) / length, 0.0, 1.0)
-        fresnel = (0.03 + 0.97 * (1 - facing) ** 5).astype(np.float32)
-        mirror = self._mirror(picture, pose, rx / rz, ry / rz)
-        body = self._body(height, q)
-        part = picture[first:]
-        np.multiply(mirror - body, fresnel[..., None], out=part)
-        part += body
-        self._add_glitter(part, pose, (rx, ry, rz))
-        if self._foam > 0:
-            self._add_foam(part, height, depth, (across * depth, place))
-        air = np.exp(-q * 90.0 / max(self._light.haze, 0.4) ** 0.5) * 0.55
-        part += (colour(self._light.horizon) * np.float32(0.92) - part) * air[..., None]
+        depth = np.float32(self.camera_m) / q
+        height, sx, sz = self._surface(sea, across, depth, pose, place)
+        normal = 1 + sx * sx + sz * sz
+        dot = (q + sz + across * sx) / normal
+        ray = across - 2 * dot * sx, np.abs(2 * dot - q) + np.float32(0.004), 1 - 2 * dot * sz
+        ahead = 1 / np.maximum(ray[2], np.float32(0.15))
+        facing = np.clip(dot * np.sqrt(normal / (1 + q * q + across * across)), 0, 1)
+        away = 1 - facing
+        fresnel = np.float32(0.03) + np.float32(0.97) * (away * away) ** 2 * away
+        mirror = planes(self._mirror(picture, pose, ray[0] * ahead, ray[1] * ahead))
+        spark = self._glitter(pose, ray)
+        foam = self._foam_at(height, across * depth, depth, place) if self._foam > 0 else None
+        air = np.exp(-q * np.float32(90.0 / max(self._light.haze, 0.4) ** 0.5)) * np.float32(0.55)
+        thin = np.square(np.clip(0.3 + 0.2 * height, 0, 1)) * np.clip(q * 2.2, 0.15, 1.0)
+        out = []
+        for index, mirrored in enumerate(mirror):
+            tone = thin * np.float32(self._light.shallow[index] - self._light.water[index])
+            tone += np.float32(self._light.water[index])
+            tone += (mirrored - tone) * fresnel
+            if spark is not None:
+                tone += spark * np.float32(self._light.sun[index])
+            if foam is not None:
+                tone += (np.float32(self._white[index]) - tone) * foam
+            tone += (np.float32(self._light.horizon[index] * 0.92) - tone) * air
+            out.append(tone)
+        picture[first:] = merged(out)
 
     def _surface(
         self, sea: Image, across: Image, depth: Image, pose: Pose, place: tuple[float, float]
@@ -112,11 +129,14 @@ class Water:
         w_fine = 0.62 / (1 + (footprint / 1.6) ** 2)
         w_far = 0.55 / (1 + (footprint / 400) ** 2)
         rough = np.float32(self._rough)
-        sx = (big[..., 1] * w_big + fine[..., 1] * w_fine + far[..., 1] * w_far) * rough
-        sz = (big[..., 2] * w_big + fine[..., 2] * w_fine + far[..., 2] * w_far) * rough
+        height, big_x, big_z = planes(big)
+        _, fine_x, fine_z = planes(fine)
+        _, far_x, far_z = planes(far)
+        sx = (big_x * w_big + fine_x * w_fine + far_x * w_far) * rough
+        sz = (big_z * w_big + fine_z * w_fine + far_z * w_far) * rough
         # A distant sea shows the faces turned to us, so it mirrors the higher sky.
-        sz = sz - rough * np.float32(0.55) * (1 - w_big)
-        return big[..., 0] * w_big, sx, sz
+        sz -= rough * np.float32(0.55) * (1 - w_big)
+        return height * w_big, sx, sz
 
     def _mirror(self, picture: Image, pose: Pose, across: Image, up: Image) -> Image:
         """Sample the picture where the reflected rays point, from a half-size copy."""
@@ -129,40 +149,23 @@ class Water:
         v = np.minimum(v, row * 0.5 - 1)
         return sample(half, u.astype(np.float32), v.astype(np.float32), wrap=False)
 
-    def _body(self, height: Image, q: Image) -> Image:
-        """Colour of the water itself: deep, and greener where waves are thin."""
-        thin = np.clip(0.3 + 0.2 * height, 0, 1) ** 2
-        near = np.clip(q * 2.2, 0.15, 1.0)
-        weight = (thin * near)[..., None]
-        deep, shallow = colour(self._light.water), colour(self._light.shallow)
-        return (deep + (shallow - deep) * weight).astype(np.float32)
-
-    def _add_glitter(
-        self, part: Image, pose: Pose, ray: tuple[Image, Image, Image]
-    ) -> None:
+    def _glitter(self, pose: Pose, ray: tuple[Image, Image, Image]) -> Image | None:
         if self._light.disc <= 0:
-            return
+            return None
         sun = sun_direction(self._light, pose.yaw)
         rx, ry, rz = ray
         norm = np.sqrt(rx * rx + ry * ry + rz * rz)
-        toward = np.clip((rx * sun[0] + ry * sun[1] + rz * sun[2]) / norm, 0, 1)
-        spark = toward**420 * 2.6 + toward**40 * 0.20
-        strength = 0.5 if self._light.is_moon else 1.0
-        part += (spark * np.float32(strength * self._light.disc))[..., None] * colour(
-            self._light.sun
-        )
+        near = (rx * sun[0] + ry * sun[1] + rz * sun[2]) / norm - 1
+        wide = np.exp(np.maximum(near, -1) * np.float32(40))
+        sharp = np.exp(np.maximum(near, -0.05) * np.float32(420))
+        strength = np.float32(self._light.disc * (0.5 if self._light.is_moon else 1.0))
+        return np.asarray((sharp * np.float32(2.6) + wide * np.float32(0.2)) * strength, np.float32)
 
-    def _add_foam(
-        self, part: Image, height: Image, depth: Image,
-        where: tuple[Image, tuple[float, float]],
-    ) -> None:  # fmt: skip
-        x, (east, north) = where
-        speckle = sample(
-            self._foam_speckle,
-            ((x + east) * 9).astype(np.float32),
-            ((depth + north) * 9 + 0 * x).astype(np.float32),
-        )
-        crest = smoothstep(2.9 - self._foam, 3.7 - self._foam, height + speckle * 0.9)
-        white = (colour(self._light.ambient) + colour(self._light.direct) * 0.75).clip(0, 0.95)
-        part += (white - part) * (crest * np.float32(0.75))[..., None]
-
+    def _foam_at(
+        self, height: Image, x: Image, depth: Image, place: tuple[float, float]
+    ) -> Image:
+        east = (x + np.float32(place[0])) * 9
+        north = np.broadcast_to((depth + np.float32(place[1])) * 9, x.shape)
+        speckle = sample(self._speckle, east.astype(np.float32), north.astype(np.float32))
+        crest = smoothstep(2.9 - self._foam, 3.9 - self._foam, height + speckle)
+        return crest * np.float32(0.75)
