@@ -65,6 +65,20 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def pages() -> list[Path]:
+    """Return every page a person may read: the README, its neighbours and `docs/`."""
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def runnable_blocks(page: Path) -> list[str]:
+    """Return the shell code of a page that stands below `<!-- runs -->`, in order.
+
+    CONTRIBUTING.md says what such code may count on.
+    """
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^<!-- runs -->\n```bash\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def setting_names() -> set[str]:
     """Return every `PORTICO_*` name the code knows: written out, or a field of `Settings`."""
     written = {

@@ -1,13 +1,15 @@
 """The documentation stays in step with the code."""
 
 import re
+import subprocess
 
 import pytest
 
-from tests.architecture.house import DOCS, ROOT, setting_names, shown
+from tests.architecture.house import DOCS, ROOT, pages, runnable_blocks, setting_names, shown
 
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+PAGES = pages()
+PAGES_THAT_RUN = [page for page in PAGES if runnable_blocks(page)]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 SCREEN_LINES = 60
 README_LINES_MAX = 150
@@ -50,6 +52,26 @@ def test_decision_list_names_every_decision():
 def test_links_lead_somewhere(path):
     targets = LINK.findall(path.read_text(encoding="utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=shown)
+def test_runnable_examples_are_sound_shell(page):
+    code = "\n".join(runnable_blocks(page))
+    read = subprocess.run(["bash", "-n"], input=code, text=True, capture_output=True, check=False)
+    assert read.stderr == ""
+    assert re.findall(r"https?://", code) == []  # only "$URL"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=shown)
+def test_every_mark_stands_on_a_shell_block(path):
+    marks = re.findall(r"^<!-- runs -->$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(marks) == len(runnable_blocks(path))
+
+
+def test_each_dialect_has_a_first_call_that_runs():
+    code = "\n".join(runnable_blocks(ROOT / "README.md"))
+    for path in ("/api/v1/me", "/api/v1/image/generate", "/api/v1/generateTask", "/llmage/v1/chat"):
+        assert f"$URL{path}" in code
 
 
 def test_changelog_has_a_place_for_what_comes_next():
