@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import socket
 import sys
 from collections.abc import Iterator
 
@@ -54,6 +55,9 @@ def _guard(event: str, args: tuple[object, ...]) -> None:
     elif event == "socket.getaddrinfo":
         host = args[0]
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+        if isinstance(name, str) and name.rstrip(".").endswith(".invalid"):
+            # such a name never exists (RFC 6761); say so without asking anybody
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if isinstance(name, str) and not _is_number(name) and not _is_loopback(name):
             _refuse(event, name)
 

@@ -30,6 +30,12 @@ def test_name_look_up_is_refused(loopback_only, refusals):
     assert refusals == ["socket.getaddrinfo example.com"]
 
 
+def test_name_that_never_exists_is_unknown_without_asking(refusals):
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo("nowhere.invalid", 80)
+    assert refusals == []
+
+
 def test_loopback_connection_is_let_through():
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
