@@ -32,7 +32,9 @@ _encoder = msgspec.json.Encoder()
 class ChatStream:
     """One answer as it is written. Iterate it once; call `leave` when the client goes early."""
 
-    def __init__(self, gateway: Gateway, job: ChatJob, task: NewTask, *, repeat: bool) -> None:
+    def __init__(
+        self, gateway: Gateway, job: ChatJob, task: NewTask, *, repeat: bool, whole: bool
+    ) -> None:
         self.task_id = task.id
         self.model = job.model
         self.created_at = task.created_at
@@ -41,10 +43,12 @@ class ChatStream:
         self._job = job
         self._task = task
         self._repeat = repeat
+        self._whole = whole
         self._pieces: asyncio.Queue[Chunk | PorticoError | None] = asyncio.Queue(
             PIECES_WAITING_MAX
         )
         self._left = False
+        self._deadline: asyncio.Timeout | None = None
         self._pump = asyncio.create_task(self._run())
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
@@ -57,6 +61,8 @@ class ChatStream:
     def leave(self) -> None:
         """Stop reading: the upstream is stopped and what was delivered is settled."""
         self._left = True
+        if self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time())
         while not self._pieces.empty():  # the pump may be waiting for room
             self._pieces.get_nowait()
 
@@ -71,15 +77,19 @@ class ChatStream:
         heard = Heard()
         error: PorticoError | None = None
         try:
-            async with asyncio.timeout(self._gateway.limits.chat_deadline_s):
+            async with asyncio.timeout(self._gateway.limits.chat_deadline_s) as self._deadline:
                 await self._listen(heard)
-        except TimeoutError:
-            error = PorticoError(ErrorCode.UPSTREAM_TIMEOUT, "The upstream took too long")
+        except TimeoutError:  # the deadline, brought forward when the client leaves
+            if not self._left:
+                error = PorticoError(ErrorCode.UPSTREAM_TIMEOUT, "The upstream took too long")
         except PorticoError as raised:
             error = raised
         except Exception as raised:  # noqa: BLE001 - edge: a provider's bug must still settle
             error = PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
             error.__cause__ = raised
+        self._deadline = None
+        if self._whole and error is not None:
+            heard = Heard()  # nobody was given a part of a whole answer, so nobody pays for it
         faults.reach("chat.before_settle")
         self.result = await finish(self._gateway, self._job, self._task, heard, error, self._repeat)
         faults.reach("chat.after_settle")
@@ -120,7 +130,9 @@ async def open_stream(
     task = _new_task(gateway, caller, ask, job)
     await gateway.store.write(lambda tx: _admission(tx, caller, task, terms))
     faults.reach("chat.after_hold")
-    return ChatStream(gateway, job, task, repeat=terms.repeat is not None)
+    return ChatStream(
+        gateway, job, task, repeat=terms.repeat is not None, whole=not ask.stream
+    )
 
 
 async def complete(

@@ -1,0 +1,15 @@
+"""Dialects: the wire formats Portico answers, each a folder of routes, wire, translate, errors.
+
+A dialect translates words and nothing else: it knows no price, no balance, no table. The path
+alone decides which dialect a request belongs to, and so the shape of every answer to it.
+"""
+
+from collections.abc import Callable, Mapping
+
+from portico.dialects import portico
+from portico.dialects.endpoint import Dialect, Rules
+
+# the first that owns a path answers it; `portico` owns what is left
+BUILDERS: Mapping[str, Callable[[Rules], Dialect]] = {
+    "portico": portico.build,
+}

@@ -1,0 +1,229 @@
+"""Read request bodies: limited in size and time, one rule for what JSON may be (R1, R4, R5)."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar, cast
+
+import msgspec
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from portico.core.errors import ErrorCode, PorticoError
+from portico.dialects.endpoint import Call
+from portico.flows.submit import Repeat
+
+JSON_SIZE_MAX = 1 * 2**20
+JSON_WITH_MEDIA_SIZE_MAX = 10 * 2**20
+MULTIPART_SIZE_MAX = 64 * 2**20
+PARTS_MAX = 100
+PART_TEXT_SIZE_MAX = 10 * 2**20  # a base64 picture may come as a text part
+DEPTH_MAX = 32
+MEMBERS_MAX = 10_000
+KEY_LENGTH_MAX = 255
+_TIME_BASE_S = 30.0
+_BYTES_PER_EXTRA_S = 64 * 1024
+_encoder = msgspec.json.Encoder()
+T = TypeVar("T")
+
+
+async def read_json(request: Request, *, size_max: int = JSON_SIZE_MAX) -> dict[str, Any]:
+    """Return the body as a JSON object.
+
+    A missing or wrong Content-Type does not matter as long as the body is JSON (readings X2).
+
+    Raises:
+        PorticoError: INVALID_REQUEST, PAYLOAD_TOO_LARGE or UNSUPPORTED_ENCODING.
+    """
+    body = await read_bytes(request, size_max=size_max)
+    return parse_json(body)
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Return bytes as a JSON object: UTF-8, at most 32 deep, finite numbers, no NUL.
+
+    Raises:
+        PorticoError: INVALID_REQUEST.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "The body is not valid JSON") from error
+    if not isinstance(value, dict):
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "The body must be a JSON object")
+    _check(value)
+    return value
+
+
+async def read_bytes(request: Request, *, size_max: int) -> bytes:
+    """Return the whole body, refused while it is read when it is too large or too slow.
+
+    Raises:
+        PorticoError: PAYLOAD_TOO_LARGE, UNSUPPORTED_ENCODING or INVALID_REQUEST.
+    """
+    check_framing(request, size_max=size_max)
+    try:
+        pieces = [piece async for piece in limited(request, size_max=size_max)]
+    except ClientDisconnect as error:
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "The body is incomplete") from error
+    return b"".join(pieces)
+
+
+def check_framing(request: Request, *, size_max: int) -> None:
+    """Refuse what the headers alone show to be unacceptable."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise PorticoError(ErrorCode.UNSUPPORTED_ENCODING, "Compressed bodies are not accepted")
+    content_type = request.headers.get("content-type", "").lower()
+    _, _, charset = content_type.partition("charset=")
+    if charset and charset.split(";")[0].strip(' "') not in {"utf-8", "utf8", "us-ascii"}:
+        raise PorticoError(ErrorCode.UNSUPPORTED_ENCODING, "Only UTF-8 is accepted")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > size_max:
+        raise PorticoError(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large")
+
+
+async def limited(request: Request, *, size_max: int) -> AsyncIterator[bytes]:
+    """Yield the body as it comes, counted against its size and its time."""
+    received = 0
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    pieces = request.stream()
+    while True:
+        allowed_s = _TIME_BASE_S + received / _BYTES_PER_EXTRA_S
+        try:
+            async with asyncio.timeout_at(began_at + allowed_s):
+                piece = await anext(pieces, None)
+        except TimeoutError as error:
+            raise PorticoError(ErrorCode.INVALID_REQUEST, "The body came too slowly") from error
+        if piece is None:
+            return
+        received += len(piece)
+        if received > size_max:
+            raise PorticoError(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large")
+        yield piece
+
+
+async def read_form(request: Request) -> FormData:
+    """Return an urlencoded or multipart form, with its files spooled to disk.
+
+    The caller closes it (`await form.close()`).
+
+    Raises:
+        PorticoError: PAYLOAD_TOO_LARGE, UNSUPPORTED_ENCODING or INVALID_REQUEST.
+    """
+    check_framing(request, size_max=MULTIPART_SIZE_MAX)
+    counted = Request(request.scope, _counted(request))
+    try:
+        return await counted.form(
+            max_files=PARTS_MAX, max_fields=PARTS_MAX, max_part_size=PART_TEXT_SIZE_MAX
+        )
+    except PorticoError:
+        raise
+    except (MultiPartException, ClientDisconnect, ValueError, KeyError) as error:
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "The form is malformed") from error
+    except Exception as error:
+        if type(error).__name__ == "HTTPException":  # how the library wraps its own refusals
+            raise PorticoError(ErrorCode.INVALID_REQUEST, "The form is malformed") from error
+        raise
+
+
+def repeat_of(call: Call, fingerprint: bytes) -> Repeat | None:
+    """Return the request's Idempotency-Key, scoped to its route, if it has one (L7, readings X9).
+
+    Raises:
+        PorticoError: INVALID_REQUEST for an empty key or one over 255 characters.
+    """
+    key = call.request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= KEY_LENGTH_MAX:
+        message = "Idempotency-Key must have 1 to 255 characters"
+        raise PorticoError(ErrorCode.INVALID_REQUEST, message)
+    return Repeat(
+        route=f"{call.request.method} {call.request.url.path}",
+        key=key,
+        fingerprint=hashlib.sha256(fingerprint).hexdigest(),
+    )
+
+
+def fingerprint_of(body: Mapping[str, object]) -> bytes:
+    """Return bytes that are equal for equal bodies, whatever the order of their members."""
+    return msgspec.json.encode(body, order="deterministic")
+
+
+def as_type(body: Mapping[str, object], kind: type[T]) -> T:
+    """Read a body into a wire struct whose fields are all lenient; unknown fields are ignored.
+
+    Raises:
+        PorticoError: INVALID_REQUEST naming the field.
+    """
+    try:
+        return msgspec.convert(body, kind, strict=False)
+    except msgspec.ValidationError as error:
+        field = str(error).partition("`$.")[2].rstrip("`").split("[")[0] or None
+        message = f"Invalid value for {field}" if field else "Invalid body"
+        raise PorticoError(ErrorCode.INVALID_REQUEST, message, param=field) from error
+
+
+def json_answer(value: object, *, status: int = 200) -> Response:
+    """Answer with JSON."""
+    return Response(_encoder.encode(value), status, media_type="application/json")
+
+
+def _counted(request: Request) -> Any:  # noqa: ANN401 - ASGI's own shape
+    pieces = limited(request, size_max=MULTIPART_SIZE_MAX)
+
+    async def receive() -> dict[str, object]:
+        piece = await anext(pieces, None)
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    return receive
+
+
+def _check(value: object) -> None:
+    """Walk a decoded body: bounded depth and members, no NUL, no lone surrogate."""
+    members = 0
+    level: list[object] = [value]
+    for _ in range(DEPTH_MAX):
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                members += len(each)
+                below.extend(each.keys())
+                below.extend(each.values())
+            elif isinstance(each, list):
+                members += len(each)
+                below.extend(each)
+            elif isinstance(each, str):
+                _check_text(each)
+        if members > MEMBERS_MAX:
+            raise PorticoError(ErrorCode.INVALID_REQUEST, "The body has too many members")
+        if not below:
+            return
+        level = below
+    raise PorticoError(ErrorCode.INVALID_REQUEST, "The body is nested too deeply")
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "NUL characters are not accepted")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            message = "The body is not valid Unicode"
+            raise PorticoError(ErrorCode.INVALID_REQUEST, message) from error
+
+
+def text_of(body: Mapping[str, object], name: str) -> str | None:
+    """Return a text field, None when absent or null.
+
+    Raises:
+        PorticoError: INVALID_REQUEST when it is something else.
+    """
+    value = body.get(name)
+    if value is None or isinstance(value, str):
+        return cast("str | None", value)
+    raise PorticoError(ErrorCode.INVALID_REQUEST, f"{name} must be a string", param=name)
