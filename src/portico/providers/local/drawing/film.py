@@ -8,6 +8,7 @@ import numpy as np
 
 from portico.providers.local.drawing.camera_move import Pose, pose
 from portico.providers.local.drawing.frame import Plane
+from portico.providers.local.drawing.landscape import Landscape
 from portico.providers.local.drawing.light import choose_light
 from portico.providers.local.drawing.noise import stream
 from portico.providers.local.drawing.pixels import Bytes, Image, blurred, scaled, shrunk, to_bytes
@@ -49,6 +50,8 @@ def shoot_still(spec: Spec, width: int, height: int) -> Bytes:
 
 def choose_scene(spec: Spec, width: int, height: int) -> Scene:
     """Return the scene of a spec for a frame size."""
+    if spec.scene in {"mountains", "lake", "desert", "meadow"}:
+        return Landscape(spec, Plane(width, height, 0.50))
     return Seascape(spec, Plane(width, height, 0.56))
 
 

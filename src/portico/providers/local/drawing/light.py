@@ -54,7 +54,7 @@ _DAWN = Light(
 _NIGHT = Light(
     zenith=(0.008, 0.014, 0.045), middle=(0.022, 0.040, 0.10), horizon=(0.07, 0.11, 0.20),
     sun=(0.95, 0.96, 1.0), glow=(0.16, 0.20, 0.30), cloud_lit=(0.22, 0.26, 0.36),
-    cloud_shade=(0.03, 0.045, 0.085), ambient=(0.065, 0.085, 0.15), direct=(0.24, 0.30, 0.42),
+    cloud_shade=(0.03, 0.045, 0.085), ambient=(0.085, 0.11, 0.19), direct=(0.34, 0.42, 0.58),
     water=(0.004, 0.010, 0.025), shallow=(0.01, 0.03, 0.05), sun_height=0.30, sun_side=0.17,
     stars=1.0, is_moon=True,
 )  # fmt: skip
@@ -62,7 +62,7 @@ _LIGHTS = {"day": _DAY, "sunset": _SUNSET, "dawn": _DAWN, "night": _NIGHT}
 _GREY = {  # how grey, how dark, cloud cover, haze, share of direct light
     "overcast": (0.75, 0.80, 0.80, 1.3, 0.25),
     "rain": (0.80, 0.62, 0.86, 2.2, 0.12),
-    "storm": (0.75, 0.45, 0.82, 1.8, 0.15),
+    "storm": (0.62, 0.58, 0.80, 1.8, 0.15),
     "snow": (0.70, 0.92, 0.75, 2.2, 0.35),
     "fog": (0.65, 0.92, 0.45, 7.0, 0.30),
 }
