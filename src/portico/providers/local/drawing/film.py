@@ -1,12 +1,14 @@
 """Shoot a scene: choose it, render frame after frame, finish each to 8 bits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import cv2
 import numpy as np
 
 from portico.providers.local.drawing.camera_move import Pose, pose
+from portico.providers.local.drawing.city import City
+from portico.providers.local.drawing.forest import Forest
 from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.landscape import Landscape
 from portico.providers.local.drawing.light import choose_light
@@ -14,6 +16,7 @@ from portico.providers.local.drawing.noise import stream
 from portico.providers.local.drawing.pixels import Bytes, Image, blurred, scaled, shrunk, to_bytes
 from portico.providers.local.drawing.prompt import Spec
 from portico.providers.local.drawing.seascape import Seascape
+from portico.providers.local.drawing.space import Space
 from portico.providers.local.drawing.weather import Falling, Lightning
 
 
@@ -50,9 +53,20 @@ def shoot_still(spec: Spec, width: int, height: int) -> Bytes:
 
 def choose_scene(spec: Spec, width: int, height: int) -> Scene:
     """Return the scene of a spec for a frame size."""
-    if spec.scene in {"mountains", "lake", "desert", "meadow"}:
-        return Landscape(spec, Plane(width, height, 0.50))
-    return Seascape(spec, Plane(width, height, 0.56))
+    build, horizon = _SCENES[spec.scene]
+    return build(spec, Plane(width, height, horizon))
+
+
+_SCENES: dict[str, tuple[Callable[[Spec, Plane], Scene], float]] = {
+    "sea": (Seascape, 0.56),
+    "city": (City, 0.60),
+    "forest": (Forest, 0.56),
+    "space": (Space, 0.50),
+    "mountains": (Landscape, 0.50),
+    "lake": (Landscape, 0.52),
+    "desert": (Landscape, 0.46),
+    "meadow": (Landscape, 0.48),
+}
 
 
 class Finish:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 Image = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 RGB = tuple[float, float, float]
+Point = tuple[float, float]
 
 cv2.setNumThreads(1)
 
@@ -87,10 +88,24 @@ def overlay(picture: Image, layer: Image, left: int, top: int) -> None:
     x1, y1 = min(left + layer.shape[1], width), min(top + layer.shape[0], height)
     if x0 >= x1 or y0 >= y1:
         return
-    part = layer[y0 - top : y1 - top, x0 - left : x1 - left]
+    red, green, blue, alpha = planes(layer[y0 - top : y1 - top, x0 - left : x1 - left])
+    keep = np.float32(1) - alpha
     under = picture[y0:y1, x0:x1]
-    under *= 1 - part[..., 3:]
-    under += part[..., :3]
+    out = [old * keep + new for old, new in zip(planes(under), (red, green, blue), strict=True)]
+    under[:] = merged(out)
+
+
+def stretched(layer: Image, scale: float, middle: Point, size: tuple[int, int]) -> Image:
+    """Return the part of a layer seen by a frame of `size` (width, height).
+
+    `middle` is the layer's point, in its own pixels, that comes to the frame's middle.
+    """
+    width, height = size
+    matrix = np.array(
+        [[scale, 0, width / 2 - middle[0] * scale], [0, scale, height / 2 - middle[1] * scale]],
+        np.float32,
+    )
+    return cast("Image", cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR))
 
 
 def to_bytes(picture: Image) -> Bytes:
