@@ -12,9 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from portico.core.errors import ErrorCode, Fault, PorticoError
 from portico.core.views import Caller, TaskView
-from portico.flows.admit import admit
+from portico.flows.admit import Bucket, admit
 from portico.flows.gateway import Gateway
-from portico.rates import Bucket
 
 _log = structlog.get_logger("portico.http")
 _answers = Counter("portico_http_answers_total", "HTTP answers.", ["dialect", "status"])

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from portico.flows.download import OpenFile
-from portico.media import Range, parse_range
+from portico.flows.download import OpenFile, Range, parse_range
 
 _SAFE_HEADERS = {
     "x-content-type-options": "nosniff",

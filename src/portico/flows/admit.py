@@ -6,6 +6,8 @@ from portico.core.views import Caller
 from portico.flows.gateway import Gateway
 from portico.rates import Bucket
 
+__all__ = ["Bucket", "admit", "bearer_key"]  # dialects name buckets, but not the part they live in
+
 _KEY_LENGTH_MAX = 256
 
 

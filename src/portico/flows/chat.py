@@ -221,7 +221,7 @@ def choose_chat(gateway: Gateway, job: ChatJob) -> tuple[ChatProvider, str]:
         PorticoError: NO_ROUTE.
     """
     for route in gateway.catalogue.routes(job):
-        name = "simulator" if gateway.limits.simulate else route.provider
+        name = gateway.limits.only_provider or route.provider
         if name in gateway.providers.chat:
             return gateway.providers.chat[name], route.upstream_model
     raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")

@@ -9,8 +9,10 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import AssetId, TaskId
 from portico.core.views import Caller, TaskState
 from portico.flows.gateway import Gateway
-from portico.media import Asset
+from portico.media import Asset, Range, parse_range
 from portico.store import Tx
+
+__all__ = ["OpenFile", "Range", "by_link", "parse_range", "result_of"]
 
 
 class OpenFile(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ class Limits:
     provider_attempts_max: int = 4
     chat_deadline_s: float = 600.0
     idempotency_kept_ms: int = DAY_MS
-    simulate: bool = False  # every model goes to the simulator
+    only_provider: str | None = None  # every model goes to this one, such as the simulator
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from portico.tasks import Attempt, Task
 
 LOST_RETRY_S = 20.0
 LOST_CHECKS_MAX = 3
-SIMULATOR = "simulator"
 
 
 async def step(gateway: Gateway, task_id: TaskId) -> float | None:
@@ -194,8 +193,8 @@ def choose_route(gateway: Gateway, job: MediaJob) -> Route:
         PorticoError: NO_ROUTE when no wired provider serves the model in the class asked for.
     """
     for route in gateway.catalogue.routes(job):
-        if gateway.limits.simulate:
-            return Route(provider=SIMULATOR, upstream_model=route.upstream_model)
+        if only := gateway.limits.only_provider:
+            return Route(provider=only, upstream_model=route.upstream_model)
         if route.provider in gateway.providers.tasks:
             return route
     raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")

@@ -1,0 +1,257 @@
+"""The composition root: the only place that names concrete classes and wires them together."""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+from starlette.routing import BaseRoute, Router
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from portico import catalogue, moderation
+from portico.core import faults
+from portico.core.clock import DAY_MS, Clock, SystemClock
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.ids import IdSource
+from portico.dialects import BUILDERS
+from portico.dialects.endpoint import Dialect, Endpoint, NotFound, Rules, owner, stamped
+from portico.engines import EmbeddedEngine
+from portico.flows.administer import Desk
+from portico.flows.gateway import Gateway, Limits, Providers
+from portico.flows.notify import run_deliveries
+from portico.flows.run import step
+from portico.flows.sweep import recover, run_sweeps
+from portico.media import Links, Storage
+from portico.outbound import Door
+from portico.pages import page_routes
+from portico.providers.local import LocalProvider, LocalText
+from portico.providers.simulator import Simulator, parse_script
+from portico.rates import RateLimiter
+from portico.settings import Settings, host_pairs
+from portico.store import open_store
+from portico.store.open import migrate
+
+_log = structlog.get_logger("portico")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_PATH_LENGTH_MAX = 2_048
+
+
+class App:
+    """The ASGI application. Between `start` and `stop` it owns everything it wired."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self.dialects = build_dialects(settings)
+        self.gateway: Gateway | None = None
+        self._engine: EmbeddedEngine | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._exact: dict[str, ASGIApp] = {}  # paths without parameters, found in one look-up
+        self._router: ASGIApp = NotFound(self.dialects)
+
+    async def start(self) -> None:
+        """Open the database, wire the parts, take up what a former process left open."""
+        faults.arm_from_environment()
+        await asyncio.to_thread(migrate, self.settings.database)
+        gateway = self.gateway = await self._wire()
+        self._add_routes(gateway)
+        assert self._engine is not None
+        self._engine.start()
+        recovered = await recover(gateway)
+        self._loops = [
+            self._keep(run_deliveries(gateway), "portico-deliveries"),
+            self._keep(run_sweeps(gateway), "portico-sweeps"),
+        ]
+        _log.info("ready", open_tasks=recovered)
+
+    async def stop(self) -> None:
+        """Finish what is under way, within the time allowed, and let go of everything."""
+        gateway, engine = self.gateway, self._engine
+        if gateway is None or engine is None:
+            return
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await engine.stop(within_s=self.settings.stop_within_s / 4)
+        for provider in gateway.providers.tasks.values():
+            await provider.close()
+        await gateway.door.close()
+        await gateway.store.close()
+        self.gateway = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; lifespan messages start and stop the application."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        path = scope["path"]
+        stamping = stamped(send, request_id)
+        if not is_plain_path(scope):
+            error = PorticoError(ErrorCode.PATH_NOT_FOUND, "Not found")
+            await owner(self.dialects, path).render_error(error)(scope, receive, stamping)
+            return
+        await self._exact.get(path, self._router)(scope, receive, stamping)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:  # noqa: BLE001 - edge of the process
+            _log.error("start_failed", exc_info=error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _wire(self) -> Gateway:
+        settings, clock = self.settings, self._clock
+        folder = settings.folder
+        secret = await asyncio.to_thread(server_secret, settings)
+        self._engine = EmbeddedEngine(lambda task_id: step(self._wired, task_id), clock=clock)
+        return Gateway(
+            store=await open_store(settings.database),
+            clock=clock,
+            ids=IdSource(clock),
+            catalogue=catalogue.load(_folder(settings.catalogue)),
+            blocklist=moderation.load(_folder(settings.blocklist)),
+            storage=Storage(settings.storage_url or f"file://{folder / 'files'}"),
+            links=Links(secret),
+            door=Door(host_pairs(settings.private_hosts), clock=clock),
+            providers=build_providers(settings, clock),
+            rates=RateLimiter(),
+            engine=self._engine,
+            work_folder=folder / "work",
+            server_secret=secret,
+            public_url=settings.shown_url,
+            limits=build_limits(settings),
+            render_callback={each.name: each.render_callback for each in self.dialects},
+        )
+
+    @property
+    def _wired(self) -> Gateway:
+        assert self.gateway is not None
+        return self.gateway
+
+    def _add_routes(self, gateway: Gateway) -> None:
+        routes: list[BaseRoute] = []
+        for dialect in self.dialects:
+            for route in dialect.routes:
+                endpoint = Endpoint(gateway, dialect, route)
+                if "{" in route.path:
+                    routes.append(StarletteRoute(route.path, endpoint))
+                else:
+                    self._exact[route.path] = endpoint
+        self._exact |= page_routes(gateway, self.dialects)
+        self._router = Router(routes, default=NotFound(self.dialects), redirect_slashes=False)
+
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(work, name=name)
+
+
+def is_plain_path(scope: Scope) -> bool:
+    """Whether a path can be routed as it stands: no dot segments, encoded slashes or NUL (R3)."""
+    raw = scope.get("raw_path") or b""
+    path = scope["path"]
+    if len(path) > _PATH_LENGTH_MAX or b"%2f" in raw.lower() or b"%5c" in raw.lower():
+        return False
+    return "\0" not in path and "/./" not in path and "/../" not in path and "\\" not in path
+
+
+def build_dialects(settings: Settings) -> tuple[Dialect, ...]:
+    """Put every dialect together under the operator's rules."""
+    rules = {
+        "xpilot": Rules(
+            submits_per_minute=settings.xpilot_submits_per_minute or None,
+            reads_per_minute=settings.xpilot_reads_per_minute or None,
+        ),
+        "apixo": Rules(
+            submits_per_minute=settings.apixo_requests_per_minute or None,
+            reads_per_minute=settings.apixo_requests_per_minute or None,
+            open_tasks_max=settings.apixo_open_tasks_max or None,
+            options={"insufficient_status": settings.apixo_insufficient_status},
+        ),
+        "xiaoyang": Rules(
+            submits_per_minute=settings.xiaoyang_requests_per_minute or None,
+            reads_per_minute=settings.xiaoyang_requests_per_minute or None,
+        ),
+        "yuanjing": Rules(
+            submits_per_minute=settings.yuanjing_requests_per_minute or None,
+            reads_per_minute=settings.yuanjing_requests_per_minute or None,
+            options={"created_upper": settings.yuanjing_created_upper},
+        ),
+    }
+    return tuple(build(rules.get(name, Rules())) for name, build in BUILDERS.items())
+
+
+def build_limits(settings: Settings) -> Limits:
+    """Take what flows need from the settings."""
+    return Limits(
+        result_kept_ms=settings.result_days * DAY_MS,
+        provider_attempts_max=settings.task_attempts_max,
+        only_provider=Simulator.name if settings.simulate else None,
+    )
+
+
+def build_providers(settings: Settings, clock: Clock) -> Providers:
+    """Wire every provider this installation has."""
+    simulator = Simulator(parse_script(settings.simulate or "1"), clock=clock)
+    local = LocalProvider(processes=settings.render_processes or os.cpu_count() or 1)
+    return Providers(
+        tasks={local.name: local, simulator.name: simulator},
+        chat={local.name: LocalText(), simulator.name: simulator},
+    )
+
+
+async def open_desk(settings: Settings) -> Desk:
+    """Open what an operator's commands need; the caller closes `desk.store`."""
+    await asyncio.to_thread(migrate, settings.database)
+    clock = SystemClock()
+    return Desk(store=await open_store(settings.database), clock=clock, ids=IdSource(clock))
+
+
+def server_secret(settings: Settings) -> bytes:
+    """Return the installation's secret, made on first use, in a file only its owner can read."""
+    if settings.secret_key:
+        return settings.secret_key.encode()
+    path = settings.folder / "secret.key"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    secret = secrets.token_hex(32).encode()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    return secret
+
+
+def _folder(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the caller's own X-Request-Id when it is a plain one, else a fresh id."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            if _REQUEST_ID.fullmatch(text):
+                return text
+    return secrets.token_hex(8)
+
+
