@@ -42,7 +42,7 @@ def build(layers: Iterable[Mapping[str, FileSpec]]) -> "Catalogue":
     """
     layers = list(layers)
     models: dict[str, Model] = {}
-    entries: dict[tuple[str, str], Entry] = {}
+    entries: dict[tuple[str, str], tuple[str, Entry]] = {}
     for layer in layers:
         seen: set[str] = set()
         for file, spec in layer.items():
@@ -56,9 +56,9 @@ def build(layers: Iterable[Mapping[str, FileSpec]]) -> "Catalogue":
             with _placed(file):
                 for entry in assemble_offerings(spec, models):
                     _once(f"{entry.dialect}:{entry.name}", seen)
-                    entries[entry.dialect, entry.name] = entry
+                    entries[entry.dialect, entry.name] = file, entry
     _check_siblings(entries)
-    return Catalogue(models.values(), entries.values())
+    return Catalogue(models.values(), (entry for _, entry in entries.values()))
 
 
 class Catalogue:
@@ -182,11 +182,11 @@ def _routes(routes: tuple[Route, ...], wanted: RouteClass) -> tuple[Route, ...]:
     return routes
 
 
-def _check_siblings(entries: Mapping[tuple[str, str], Entry]) -> None:
-    for (dialect, name), entry in entries.items():
+def _check_siblings(entries: Mapping[tuple[str, str], tuple[str, Entry]]) -> None:
+    for (dialect, name), (file, entry) in entries.items():
         for sibling in entry.offerings[0].siblings.values():
             if (dialect, sibling) not in entries:
-                message = f"offerings {name}: siblings: no offering {sibling} in {dialect}"
+                message = f"{file}: offerings {name}: siblings: no offering {sibling} in {dialect}"
                 raise ValueError(message)
 
 

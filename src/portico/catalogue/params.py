@@ -43,8 +43,8 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "1", "y", "yes"), True),
     **dict.fromkeys(("false", "0", "n", "no"), False),
 }
-_WHOLE = re.compile(r"[+-]?\d{1,18}(\.0{0,18})?")
-_DECIMAL = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?")
+_WHOLE = re.compile(r"[+-]?\d{1,18}(\.0{0,18})?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?\d{1,18}(\.\d{1,18})?", re.ASCII)
 _SIZE_MARKS = str.maketrans({"*": "x", "\u00d7": "x", " ": None})
 _BLANKS = str.maketrans({" ": None})
 

@@ -1,7 +1,7 @@
 """Prices: one pure function from a job to credits, used by list, quote, hold and charge alike.
 
-Integers only, in microcredits; every division rounds up, so that nothing is sold below its
-price. A quote is the sum of its lines, never negative, and never above its ceiling.
+Integers only, in microcredits; divisions round up, so that nothing is sold below its price.
+A quote is the sum of its lines, never negative, and never above its ceiling.
 """
 
 from collections.abc import Iterable
@@ -154,16 +154,17 @@ def quote_text(price: Price, usage: ChatUsage) -> Quote:
     Raises:
         PorticoError: UNSUPPORTED_OPTION when it exceeds the ceiling.
     """
-    cached = min(max(usage.cached_tokens, 0), max(usage.input_tokens, 0))
-    fresh = max(usage.input_tokens, 0) - cached
-    parts = [
-        ("input LLM tokens", fresh, price.input),
-        ("output LLM tokens", usage.output_tokens, price.output),
+    read = max(usage.input_tokens, 0)
+    cached = min(max(usage.cached_tokens, 0), read)
+    lines = [
+        _llm_tokens("input", read - cached, price.input),
+        _llm_tokens("output", max(usage.output_tokens, 0), price.output),
     ]
     if cached:
+        # Rounded down, alone of all: so the parts never exceed a hold made without the cache.
         rate = price.input if price.cached is None else price.cached
-        parts.insert(1, ("cached input LLM tokens", cached, rate))
-    lines = [_llm_tokens(label, max(count, 0), rate) for label, count, rate in parts]
+        label = f"{cached} cached input LLM tokens at {format_credits(rate)} per million"
+        lines.insert(1, QuoteLine(label, cached * rate // LLM_TOKENS_PER_PRICE))
     if price.amount:
         lines.append(QuoteLine("per answer", price.amount))
     return _close(price, lines)
@@ -205,8 +206,8 @@ def _close(price: Price, lines: list[QuoteLine]) -> Quote:
     return Quote(total, tuple(lines), price.rule.value, price.ceiling)
 
 
-def _llm_tokens(label: str, count: int, rate: Credits) -> QuoteLine:
-    text = f"{count} {label} at {format_credits(rate)} per million"
+def _llm_tokens(what: str, count: int, rate: Credits) -> QuoteLine:
+    text = f"{count} {what} LLM tokens at {format_credits(rate)} per million"
     return QuoteLine(text, _up(count * rate, LLM_TOKENS_PER_PRICE))
 
 
