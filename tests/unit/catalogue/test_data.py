@@ -1,9 +1,11 @@
 """Lint of the shipped files: everything of the four pages is there, and can be sold."""
 
 from importlib.resources import files
+from itertools import product
 from time import perf_counter
 
 import pytest
+from msgspec.structs import replace
 
 from portico.catalogue import Catalogue, Offering, PromptUse, load
 from portico.core.jobs import (
@@ -13,6 +15,7 @@ from portico.core.jobs import (
     MediaAsk,
     MediaInput,
     Message,
+    Mode,
     ParamValue,
     RouteClass,
 )
@@ -137,7 +140,7 @@ def test_xpilot_and_apixo_sell_what_their_pages_name(catalogue: Catalogue):
 
 
 @pytest.mark.parametrize(("offering", "mode"), MEDIA)
-def test_offering_is_quotable_at_its_defaults(offering: Offering, mode, catalogue: Catalogue):
+def test_offering_is_quotable_at_its_defaults(offering: Offering, mode: Mode, catalogue: Catalogue):
     job = catalogue.resolve(_plainest(offering, mode))
     quote = catalogue.quote(job, at=AT)
 
@@ -147,10 +150,33 @@ def test_offering_is_quotable_at_its_defaults(offering: Offering, mode, catalogu
 
 
 @pytest.mark.parametrize(("offering", "mode"), MEDIA)
-def test_every_single_allowed_value_is_quotable(offering: Offering, mode, catalogue: Catalogue):
+def test_every_single_allowed_value_is_quotable(
+    offering: Offering, mode: Mode, catalogue: Catalogue
+):
     for name, value in _choices(offering, mode):
         job = catalogue.resolve(_plainest(offering, mode, **{name: value}))
         assert job.params.get(name) == value or offering.modes[mode].params[name].ignored
+        assert catalogue.quote(job, at=AT).amount > 0
+
+
+@pytest.mark.parametrize(("offering", "mode"), MEDIA)
+def test_dearest_combination_stays_within_the_ceiling(
+    offering: Offering, mode: Mode, catalogue: Catalogue
+):
+    rules = offering.modes[mode]
+    axes = {
+        name: param.values or ((param.maximum,) if param.maximum else (True, False))
+        for name, param in rules.params.items()
+        if name in {"duration", "resolution", "size", "audio", "enhance"} and not param.replaces
+    }
+    inputs = tuple(
+        MediaInput(rule.role, url="https://media.test/a")
+        for rule in rules.inputs.values()
+        for _ in range(rule.maximum)
+    )
+    for values in product(*axes.values()):
+        given = dict(zip(axes, values, strict=True))
+        job = catalogue.resolve(replace(_plainest(offering, mode, **given), inputs=inputs))
         assert catalogue.quote(job, at=AT).amount > 0
 
 
@@ -211,7 +237,7 @@ def _load_s() -> float:
     return perf_counter() - begun
 
 
-def _plainest(offering: Offering, mode, **given: object) -> MediaAsk:
+def _plainest(offering: Offering, mode: Mode, **given: object) -> MediaAsk:
     rules = offering.modes[mode]
     inputs = tuple(
         MediaInput(rule.role, url="https://media.test/a")
@@ -229,7 +255,7 @@ def _plainest(offering: Offering, mode, **given: object) -> MediaAsk:
     )
 
 
-def _choices(offering: Offering, mode) -> list[tuple[str, ParamValue]]:
+def _choices(offering: Offering, mode: Mode) -> list[tuple[str, ParamValue]]:
     found: list[tuple[str, ParamValue]] = []
     for name, param in offering.modes[mode].params.items():
         bounds = [value for value in (param.minimum, param.maximum) if value is not None]

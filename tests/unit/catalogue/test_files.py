@@ -71,6 +71,20 @@ MISTAKES = {
     "off-peak": (WHOLE + 'price = { amount = "1", off_peak_percent = 101 }', "off_peak_percent"),
     "ceiling": (WHOLE + 'price = { amount = "2", ceiling = "1" }', "price: mode text"),
     "overlap": (WHOLE + 'price = [{ amount = "1" }, { amount = "2" }]', "two versions"),
+    "overlap of dates": (
+        WHOLE
+        + """price = [
+  { amount = "1", to = 2026-03-01T00:00:00Z },
+  { amount = "2", from = 2026-02-01T00:00:00Z },
+]""",
+        "two versions",
+    ),
+    "matrix by what another option may drop": (
+        WHOLE
+        + """params = { size = { values = ["1280x720"], replaces = ["resolution"] } }
+price = { matrix = [{ resolution = ["720p", "1080p"], amount = "1" }] }""",
+        "does not cover",
+    ),
     "backwards": (
         WHOLE + 'price = { amount = "1", from = 2026-02-01T00:00:00Z, to = 2026-01-01T00:00:00Z }',
         "price.to",
@@ -113,6 +127,12 @@ MISTAKES = {
         "mine: variants",
     ),
     "sibling": (WHOLE + 'price = "1"\nsiblings = { image = "other" }', "mine: siblings"),
+    "cache dearer than no cache": (
+        MODEL.replace('"video"', '"text"')
+        + OFFERING.replace('shape = "s"', "")
+        + 'price = { rule = "per_llm_token", input = "1", cached = "2", output = "3" }',
+        "mine: price.cached",
+    ),
     "twice": (WHOLE + 'price = "1"' + OFFERING + 'price = "1"', "portico:mine is there twice"),
 }
 
@@ -221,6 +241,37 @@ matrix = [{ resolution = "720P", amount = "1" }, { resolution = "1080p", amount 
 
     assert catalogue.quote(mine(), at=AT).amount == 5_000_000
     assert catalogue.quote(mine(resolution="1080p"), at=AT).amount == 12_500_000
+
+
+def test_variant_replaces_the_amount_and_keeps_the_rest_of_the_price():
+    catalogue = catalogue_of(
+        WHOLE
+        + """
+price = { amount = "9", minimum = "3" }
+variants = [{ name = "plain" }, { name = "low", amount = "1" }, { name = "own", price = "2" }]
+"""
+    )
+
+    amounts = {
+        variant: catalogue.quote(
+            catalogue.resolve(ask("portico", "mine", variant=variant)), at=AT
+        ).amount
+        for variant in ("plain", "low", "own")
+    }
+
+    assert amounts == {"plain": 9_000_000, "low": 3_000_000, "own": 2_000_000}
+
+
+def test_first_frame_of_a_video_is_not_taken_for_a_reference():
+    shape = SHAPE.replace("modes.text]", "modes.reference]\ninputs = { reference_image = [1, 9] }")
+    catalogue = catalogue_of(MODEL + shape + OFFERING + 'price = "1"')
+
+    with pytest.raises(PorticoError) as caught:
+        catalogue.resolve(ask("portico", "mine", IMAGE))
+    assert (caught.value.code, caught.value.param) == (
+        ErrorCode.UNSUPPORTED_OPTION,
+        "first_frame",
+    )
 
 
 def test_required_parameter_must_be_given():

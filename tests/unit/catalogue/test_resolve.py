@@ -77,6 +77,11 @@ REFUSED = {
     "B12 t2i with": (ask("xpilot", SEEDREAM, IMAGE, mode=Mode.TEXT), UNSUPPORTED, REFERENCE.value),
     "B12 i2i without": (ask("xpilot", SEEDREAM, mode=Mode.IMAGE), INVALID, REFERENCE.value),
     "a mode it lacks": (ask("xpilot", SEEDREAM, mode=Mode.MOTION), UNSUPPORTED, "mode"),
+    "B4 but text is asked for": (
+        ask("xpilot", T2V, IMAGE, mode=Mode.TEXT),
+        UNSUPPORTED,
+        "first_frame",
+    ),
     "i2v without": (ask("xpilot", I2V), INVALID, "first_frame"),
     "happyhorse i2v without": (ask("yuanjing", HORSE_I2V), INVALID, "first_frame"),
     "happyhorse takes first frames only": (
@@ -234,12 +239,6 @@ def test_inputs_take_the_role_the_offering_knows_them_by(
     assert [item.url for item in job.inputs] == [
         f"https://media.test/{i}" for i in range(len(roles))
     ]
-
-
-def test_first_frames_never_become_references(catalogue: Catalogue):
-    job = catalogue.resolve(ask("yuanjing", SEEDANCE_T2V, IMAGE))
-
-    assert job.inputs[0].role is IMAGE
 
 
 def test_enhancing_adds_a_stage_and_a_surcharge(catalogue: Catalogue):
