@@ -13,7 +13,7 @@ from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.landscape import Landscape
 from portico.providers.local.drawing.light import choose_light
 from portico.providers.local.drawing.noise import stream
-from portico.providers.local.drawing.pixels import Bytes, Image, blurred, scaled, shrunk, to_bytes
+from portico.providers.local.drawing.pixels import Bytes, Image, blurred, scaled, shrunk, to_bytes, to_floats
 from portico.providers.local.drawing.prompt import Spec
 from portico.providers.local.drawing.seascape import Seascape
 from portico.providers.local.drawing.space import Space
@@ -91,6 +91,13 @@ class Finish:
         self._add_bloom(picture)
         cv2.multiply(picture, self._vignette, dst=picture)
         cv2.add(picture, self._dither, dst=picture)
+        return to_bytes(picture)
+
+    def fall_over(self, frame: Bytes, time_s: float) -> Bytes:
+        """Return a finished frame with only the falling weather laid over it."""
+        picture = to_floats(frame)
+        if self._falling is not None:
+            self._falling.paint(picture, time_s)
         return to_bytes(picture)
 
     def _add_bloom(self, picture: Image) -> None:

@@ -1,25 +1,28 @@
-"""Do one render request: choose the work by stage, mode and kind, and report what was made."""
+"""Do one render request: choose the work by stage, mode and kind."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from portico.core.errors import ErrorCode, PorticoError
-from portico.core.jobs import Kind, Mode
-from portico.providers.local.drawing import film
-from portico.providers.local.drawing.encode import write_cover, write_png, write_video
+from portico.core.jobs import Kind, Mode, Role
+from portico.providers.local.drawing import picture_works, scene_works
+from portico.providers.local.drawing.deliver import Made, Report
 from portico.providers.local.drawing.orders import Order
-from portico.providers.local.drawing.sound import scene_sound
-from portico.providers.local.request import COVER_NAME, FPS, OUTPUT_STEM, Rendered, RenderRequest
+from portico.providers.local.request import COVER_NAME, Rendered, RenderRequest
 
-Report = Callable[[float], None]
+Work = Callable[[Order, Report], Made]
 
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One output file and what is known about it."""
-
-    name: str
-    usage: dict[str, object]
+_WORKS: dict[tuple[Mode, Kind], Work] = {
+    (Mode.TEXT, Kind.VIDEO): scene_works.text_to_video,
+    (Mode.TEXT, Kind.IMAGE): scene_works.text_to_image,
+    (Mode.IMAGE, Kind.VIDEO): picture_works.image_to_video,
+    (Mode.IMAGE, Kind.IMAGE): picture_works.image_to_image,
+    (Mode.FIRST_LAST, Kind.VIDEO): picture_works.first_to_last,
+    (Mode.REFERENCE, Kind.VIDEO): picture_works.reference_to_video,
+    (Mode.REFERENCE, Kind.IMAGE): picture_works.reference_to_image,
+    (Mode.MOTION, Kind.VIDEO): picture_works.motion_transfer,
+    (Mode.WARDROBE, Kind.IMAGE): picture_works.wardrobe,
+    (Mode.WARDROBE, Kind.VIDEO): picture_works.wardrobe,
+}
 
 
 def render(request: RenderRequest, report: Report) -> Rendered:
@@ -29,69 +32,15 @@ def render(request: RenderRequest, report: Report) -> Rendered:
         PorticoError: INVALID_REQUEST, UNSUPPORTED_OPTION, or MEDIA_REJECTED when an input
             cannot be decoded.
     """
-    order = Order(request)
-    made = _work(request)(order, report)
+    made = _work(request)(Order(request), report)
     return Rendered(output=made.name, cover=COVER_NAME, usage=made.usage)
 
 
-def _work(request: RenderRequest) -> Callable[[Order, Report], Made]:
-    video = request.kind is Kind.VIDEO
-    works = {(Mode.TEXT, True): text_to_video, (Mode.TEXT, False): text_to_image}
-    work = works.get((request.mode, video))
+def _work(request: RenderRequest) -> Work:
+    if request.stage == "enhance" or request.mode is Mode.ENHANCE:
+        video = any(item.role is Role.SOURCE_VIDEO for item in request.inputs)
+        return picture_works.enhance_video if video else picture_works.enhance_image
+    work = _WORKS.get((request.mode, request.kind))
     if work is None:
-        raise PorticoError(
-            ErrorCode.UNSUPPORTED_OPTION, "The local renderer cannot do this", param="mode"
-        )
+        raise PorticoError(ErrorCode.UNSUPPORTED_OPTION, "The local renderer cannot do this")
     return work
-
-
-def text_to_video(order: Order, report: Report) -> Made:
-    """Shoot the prompt's scene."""
-    spec = order.spec
-    width, height = order.video_size()
-    count = order.frames
-    frames = film.shoot(spec, width, height, frames=count, fps=FPS, scale=order.scale)
-    sound = scene_sound(spec, count / FPS) if order.audio else None
-    name = f"{OUTPUT_STEM}.mp4"
-    cover = write_video(
-        order.folder, name, frames, fps=order.fps, count=count, preset=order.preset,
-        sound=sound, on_frame=lambda done: report(done / count),
-    )  # fmt: skip
-    write_cover(order.folder, cover)
-    usage = _video_usage((width, height), count, has_audio=sound is not None)
-    return Made(name, usage | _spec_usage(order))
-
-
-def text_to_image(order: Order, report: Report) -> Made:
-    """Draw the prompt's scene once."""
-    width, height = order.image_size()
-    picture = film.shoot_still(order.spec, width, height)
-    report(0.9)
-    name = f"{OUTPUT_STEM}.png"
-    write_png(order.folder, name, picture)
-    write_cover(order.folder, picture)
-    return Made(name, {"width": width, "height": height} | _spec_usage(order))
-
-
-def _video_usage(size: tuple[int, int], count: int, *, has_audio: bool) -> dict[str, object]:
-    return {
-        "width": size[0],
-        "height": size[1],
-        "duration_s": round(count / FPS, 3),
-        "fps": FPS,
-        "has_audio": has_audio,
-    }
-
-
-def _spec_usage(order: Order) -> dict[str, object]:
-    spec = order.spec
-    return {
-        "seed": spec.seed,
-        "understood": spec.understood,
-        "expanded_prompt": spec.expanded,
-        "scene": spec.scene,
-        "time": spec.time,
-        "weather": spec.weather,
-        "camera": spec.camera,
-        "not_drawn": list(spec.not_drawn),
-    }
