@@ -1,0 +1,64 @@
+"""List what a dialect sells with its prices: the very prices a submit would hold."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from portico.catalogue import ModeRules, Offering, PromptUse
+from portico.core.clock import Instant
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.jobs import MediaInput, MediaJob, ParamValue
+from portico.core.money import Credits
+from portico.flows.gateway import Gateway
+
+__all__ = ["Listed", "ModeRules", "Offering", "PromptUse", "price_list"]
+
+ENHANCE = "enhance"
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One picture or video offering, priced in its first mode at its defaults."""
+
+    offering: Offering
+    price: Credits
+    enhance_extra: Credits | None  # what enlarging the result adds; None: it cannot be enlarged
+
+
+def price_list(gateway: Gateway, dialect: str) -> tuple[Listed, ...]:
+    """Return every picture and video offering of a dialect that is on sale now, priced."""
+    return tuple(_listed(gateway, dialect, at=gateway.clock.now()))
+
+
+def _listed(gateway: Gateway, dialect: str, *, at: Instant) -> Iterator[Listed]:
+    for offering in gateway.catalogue.offerings(dialect):
+        rules = next(iter(offering.modes.values()), None)
+        if rules is None:
+            continue
+        try:
+            price = gateway.catalogue.quote(_job(offering, rules, {}), at=at).amount
+        except PorticoError as error:
+            if error.code is ErrorCode.UNKNOWN_MODEL:  # no version of its price is valid now
+                continue
+            raise
+        extra = None
+        enhance = rules.params.get(ENHANCE)
+        if enhance is not None and not enhance.ignored:
+            enhanced = _job(offering, rules, {ENHANCE: True})
+            extra = gateway.catalogue.quote(enhanced, at=at).amount - price
+        yield Listed(offering, price, extra)
+
+
+def _job(offering: Offering, rules: ModeRules, params: dict[str, ParamValue]) -> MediaJob:
+    """Return the plainest job of a mode: every default, and the fewest inputs."""
+    return MediaJob(
+        offering=offering.id,
+        model=offering.model,
+        kind=offering.kind,
+        mode=rules.mode,
+        params=dict(rules.defaults) | params,
+        inputs=tuple(
+            MediaInput(role=rule.role, url="")
+            for rule in rules.inputs.values()
+            for _ in range(rule.minimum)
+        ),
+    )
