@@ -1,10 +1,21 @@
 """Values of assets. Times are UTC milliseconds."""
 
+from enum import StrEnum
+
 import msgspec
 
 from portico.core.clock import Instant
 from portico.core.ids import AccountId, AssetId, TaskId
 from portico.core.jobs import Role
+
+
+class AssetRole(StrEnum):
+    """What an asset is to its task."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    COVER = "cover"
+    STAGE = "stage"  # only feeds the task's next stage
 
 
 class NewAsset(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +24,7 @@ class NewAsset(msgspec.Struct, frozen=True, kw_only=True):
     id: AssetId
     account_id: AccountId
     task_id: TaskId | None  # None: uploaded before its task
-    role: str  # input, output, cover, or stage: what only feeds the task's next stage
+    role: AssetRole
     input_role: Role | None = None  # for inputs of a task
     media_type: str
     size_bytes: int

@@ -30,15 +30,11 @@ ATTACH = Statement(
         assets.c.deleted_at.is_(None),
         assets.c.task_id.is_(None) | (assets.c.task_id == bindparam("to_task")),
     )
-    .values(task_id=bindparam("to_task"))
+    .values(task_id=bindparam("to_task"), input_role=bindparam("as_role"))
 )
 DUE_FOR_EXPIRY = Statement(
     select(assets)
-    .where(
-        assets.c.deleted_at.is_(None),
-        (assets.c.expires_at <= bindparam("now"))
-        | (assets.c.task_id.is_(None) & (assets.c.created_at < bindparam("orphans_before"))),
-    )
+    .where(assets.c.expires_at <= bindparam("now"), assets.c.deleted_at.is_(None))
     .order_by(assets.c.expires_at)
     .limit(bindparam("limit"))
 )

@@ -7,9 +7,9 @@ import msgspec
 from portico.core.clock import Instant
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import AccountId, AssetId, TaskId
-from portico.core.jobs import Role
+from portico.core.jobs import MediaInput, Role
 from portico.media import queries
-from portico.media.model import Asset, NewAsset
+from portico.media.model import Asset, AssetRole, NewAsset
 from portico.store import Row, Tx
 
 
@@ -37,24 +37,24 @@ def of_task(tx: Tx, task_id: TaskId) -> list[Asset]:
 
 
 def attach_inputs(
-    tx: Tx, asset_ids: Sequence[AssetId], *, account_id: AccountId, task_id: TaskId
+    tx: Tx, inputs: Sequence[MediaInput], *, account_id: AccountId, task_id: TaskId
 ) -> None:
-    """Give an account's uploaded files to one of its tasks.
+    """Give uploaded files to a task in their roles; inputs still named by URL are passed over.
 
     Raises:
         PorticoError: INVALID_REQUEST when one is unknown, foreign, gone, or another task's.
     """
-    for asset_id in asset_ids:
-        if not tx.execute(queries.ATTACH, asset_id=asset_id, owner=account_id, to_task=task_id):
-            raise PorticoError(ErrorCode.INVALID_REQUEST, "No such uploaded file")
+    for asked in inputs:
+        if asked.asset_id is None:
+            continue
+        values = {"asset_id": asked.asset_id, "owner": account_id, "to_task": task_id}
+        if not tx.execute(queries.ATTACH, **values, as_role=asked.role.value):
+            raise PorticoError(ErrorCode.INVALID_REQUEST, "No such uploaded file", param=asked.role)
 
 
-def due_for_expiry(
-    tx: Tx, *, now: Instant, orphans_before: Instant = 0, limit: int = 100
-) -> list[Asset]:
-    """Return assets still stored whose time is up, or that no task took before a moment."""
-    rows = tx.rows(queries.DUE_FOR_EXPIRY, now=now, orphans_before=orphans_before, limit=limit)
-    return [_asset(row) for row in rows]
+def due_for_expiry(tx: Tx, *, now: Instant, limit: int = 100) -> list[Asset]:
+    """Return assets whose time is up and whose files are still stored, oldest first."""
+    return [_asset(row) for row in tx.rows(queries.DUE_FOR_EXPIRY, now=now, limit=limit)]
 
 
 def mark_deleted(tx: Tx, asset_ids: Sequence[AssetId], *, now: Instant) -> int:
@@ -77,7 +77,7 @@ def _asset(row: Row) -> Asset:
         id=row["id"],
         account_id=row["account_id"],
         task_id=row["task_id"],
-        role=row["role"],
+        role=AssetRole(row["role"]),
         input_role=Role(role) if role else None,
         media_type=row["media_type"],
         size_bytes=row["size_bytes"],
