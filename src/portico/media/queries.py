@@ -34,7 +34,11 @@ ATTACH = Statement(
 )
 DUE_FOR_EXPIRY = Statement(
     select(assets)
-    .where(assets.c.expires_at <= bindparam("now"), assets.c.deleted_at.is_(None))
+    .where(
+        assets.c.deleted_at.is_(None),
+        (assets.c.expires_at <= bindparam("now"))
+        | (assets.c.task_id.is_(None) & (assets.c.created_at < bindparam("orphans_before"))),
+    )
     .order_by(assets.c.expires_at)
     .limit(bindparam("limit"))
 )

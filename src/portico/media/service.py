@@ -52,9 +52,12 @@ def attach_inputs(
             raise PorticoError(ErrorCode.INVALID_REQUEST, "No such uploaded file", param=asked.role)
 
 
-def due_for_expiry(tx: Tx, *, now: Instant, limit: int = 100) -> list[Asset]:
-    """Return assets whose time is up and whose files are still stored, oldest first."""
-    return [_asset(row) for row in tx.rows(queries.DUE_FOR_EXPIRY, now=now, limit=limit)]
+def due_for_expiry(
+    tx: Tx, *, now: Instant, orphans_before: Instant = 0, limit: int = 100
+) -> list[Asset]:
+    """Return assets still stored whose time is up, or that no task took before a moment."""
+    rows = tx.rows(queries.DUE_FOR_EXPIRY, now=now, orphans_before=orphans_before, limit=limit)
+    return [_asset(row) for row in rows]
 
 
 def mark_deleted(tx: Tx, asset_ids: Sequence[AssetId], *, now: Instant) -> int:

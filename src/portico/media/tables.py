@@ -5,6 +5,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from portico.store import metadata
 
 _STORED = "deleted_at IS NULL"
+_UNUSED = "task_id IS NULL AND deleted_at IS NULL"
 
 assets = Table(
     "assets",
@@ -26,6 +27,12 @@ assets = Table(
     CheckConstraint("role IN ('input', 'output', 'cover', 'stage')", name="ck_assets_role"),
     CheckConstraint("size_bytes > 0", name="ck_assets_size_bytes"),
     Index("ix_assets_task_id", "task_id"),
+    Index(
+        "ix_assets_unused",
+        "created_at",
+        sqlite_where=text(_UNUSED),
+        postgresql_where=text(_UNUSED),
+    ),
     Index("ix_assets_storage_key", "storage_key", unique=True),
     Index(
         "ix_assets_expires_at",
