@@ -26,10 +26,13 @@ from portico.flows.gateway import Gateway, Limits, Providers
 from portico.flows.notify import run_deliveries
 from portico.flows.run import step
 from portico.flows.sweep import recover, run_sweeps
-from portico.media import Links, Storage
+from portico.media.inspection import Inspector
+from portico.media.links import Links
+from portico.media.storage import open_storage
 from portico.outbound import Door
 from portico.pages import page_routes
-from portico.providers.local import LocalProvider, LocalText
+from portico.providers.local.provider import LocalProvider
+from portico.providers.local.text import LocalText
 from portico.providers.simulator import Simulator, parse_script
 from portico.rates import RateLimiter
 from portico.settings import Settings, host_pairs
@@ -128,8 +131,9 @@ class App:
             ids=IdSource(clock),
             catalogue=catalogue.load(_folder(settings.catalogue)),
             blocklist=moderation.load(_folder(settings.blocklist)),
-            storage=Storage(settings.storage_url or f"file://{folder / 'files'}"),
-            links=Links(secret),
+            storage=open_storage(settings.storage_url or f"file://{folder / 'files'}"),
+            inspector=Inspector(),
+            links=Links([secret]),
             door=Door(host_pairs(settings.private_hosts), clock=clock),
             providers=build_providers(settings, clock),
             rates=RateLimiter(),
@@ -209,7 +213,7 @@ def build_limits(settings: Settings) -> Limits:
 def build_providers(settings: Settings, clock: Clock) -> Providers:
     """Wire every provider this installation has."""
     simulator = Simulator(parse_script(settings.simulate or "1"), clock=clock)
-    local = LocalProvider(processes=settings.render_processes or os.cpu_count() or 1)
+    local = LocalProvider(children_max=settings.render_processes or None)
     return Providers(
         tasks={local.name: local, simulator.name: simulator},
         chat={local.name: LocalText(), simulator.name: simulator},
@@ -253,5 +257,3 @@ def _request_id(scope: Scope) -> str:
             if _REQUEST_ID.fullmatch(text):
                 return text
     return secrets.token_hex(8)
-
-

@@ -53,9 +53,7 @@ def parse_task_id(text: str) -> TaskId | None:
     Returns None for anything that cannot be an id, which callers treat as "not found".
     """
     digits = text.removeprefix("task_")
-    if not (
-        digits.isascii() and digits.isdigit() and len(digits) <= len(str(TASK_ID_MAX))
-    ):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(TASK_ID_MAX))):
         return None
     value = int(digits)
     return value if 0 < value <= TASK_ID_MAX else None

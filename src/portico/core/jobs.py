@@ -129,7 +129,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class MediaAsk(msgspec.Struct, frozen=True, kw_only=True):
-    """What a dialect read from one request for a picture or video, before the catalogue resolves it.
+    """What a dialect read from one request for a picture or video, not yet resolved.
 
     `given` holds only the parameters the client sent, under canonical names with raw values;
     the catalogue checks them, fills defaults and chooses the mode by the inputs.
@@ -137,9 +137,7 @@ class MediaAsk(msgspec.Struct, frozen=True, kw_only=True):
 
     dialect: str
     name: str | None  # the model as the dialect names it (modal_key, id, slug, llmid)
-    variant: str | None = (
-        None  # a second name under the first (option_key, Yuanjing's model)
-    )
+    variant: str | None = None  # a second name under the first (option_key, Yuanjing's model)
     function: str | None = None  # Yuanjing's catelogid: t2v, i2v, r2v
     kind: Kind | None = None  # what the path asks for, when it says
     mode: Mode | None = None  # what the client says, when the dialect lets it

@@ -15,7 +15,7 @@ Credits = int  # microcredits
 MICRO = 1_000_000
 CREDITS_MAX = 2**53 - 1
 
-_PLAIN_DECIMAL = re.compile(r"\d{1,16}(\.\d{1,6})?")
+_PLAIN_DECIMAL = re.compile(r"[0-9]{1,16}(\.[0-9]{1,6})?")
 
 
 def parse_credits(text: str) -> Credits:
@@ -27,9 +27,7 @@ def parse_credits(text: str) -> Credits:
         PorticoError: INVALID_REQUEST when the text is not such a number or is too large.
     """
     if not _PLAIN_DECIMAL.fullmatch(text):
-        raise PorticoError(
-            ErrorCode.INVALID_REQUEST, "Not a plain decimal number of credits"
-        )
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "Not a plain decimal number of credits")
     amount = int(Decimal(text) * MICRO)
     if amount > CREDITS_MAX:
         raise PorticoError(ErrorCode.INVALID_REQUEST, "Too many credits")

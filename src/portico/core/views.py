@@ -37,9 +37,7 @@ class Caller(msgspec.Struct, frozen=True):
     key_id: KeyId
     email: str
     status: str
-    requests_per_minute: int | None = (
-        None  # the key's own limit; None: the dialect's default
-    )
+    requests_per_minute: int | None = None  # the key's own limit; None: the dialect's default
     open_tasks_max: int | None = None
     credits_max: Credits | None = None  # what this key may spend in all, microcredits
 
@@ -78,9 +76,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     failure_message: str | None
     usage: Mapping[str, object]
     upstream_started: bool
-    provider_label: (
-        str  # shown word for who makes it, from the catalogue; never our route
-    )
+    provider_label: str  # shown word for who makes it, from the catalogue; never our route
     created_at: Instant
     finished_at: Instant | None
     expires_at: Instant | None  # when the result goes

@@ -1,11 +1,11 @@
 """Answer with a stored file: whole or in ranges, streamed with constant memory (M5)."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from portico.flows.download import OpenFile, Range, parse_range
+from portico.flows.download import UNSATISFIABLE, ByteRange, OpenFile, parse_range
 
 _SAFE_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -13,37 +13,47 @@ _SAFE_HEADERS = {
     "accept-ranges": "bytes",
     "cache-control": "private, max-age=3600",
 }
-_EXTENSIONS = {"video/mp4": "mp4", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg",
-               "image/webp": "webp"}  # fmt: skip
 
 
-class FileAnswer(Response):
-    """A stored file as an HTTP answer; 206 and 416 where a Range asks for them."""
+async def file_answer(opened: OpenFile, headers: Mapping[str, str], *, inline: bool) -> Response:
+    """Answer with a file: 200, or 206 and 416 where a Range header asks for them.
 
-    def __init__(self, opened: OpenFile, headers: Mapping[str, str], *, inline: bool) -> None:
-        asset = opened.asset
-        size = asset.size_bytes
-        wanted = parse_range(headers.get("range"), size)
-        name = f"{asset.id}.{_EXTENSIONS.get(asset.media_type, 'bin')}"
-        disposition = "inline" if inline else "attachment"
-        fields = _SAFE_HEADERS | {"content-disposition": f'{disposition}; filename="{name}"'}
-        status, self._start, self._end = 200, 0, size
-        if wanted is Range.UNSATISFIABLE:
-            status, self._end = 416, 0
-            fields["content-range"] = f"bytes */{size}"
-        elif isinstance(wanted, tuple):
-            status, (self._start, self._end) = 206, wanted
-            fields["content-range"] = f"bytes {self._start}-{self._end - 1}/{size}"
-        fields["content-length"] = str(self._end - self._start)
-        self._opened = opened
-        super().__init__(None, status, fields, media_type=asset.media_type)
+    Raises:
+        PorticoError: RESULT_EXPIRED or OVERLOADED, before anything is sent.
+    """
+    asset = opened.asset
+    size = asset.size_bytes
+    name = asset.storage_key.rpartition("/")[2]
+    disposition = "inline" if inline else "attachment"
+    fields = _SAFE_HEADERS | {
+        "content-disposition": f'{disposition}; filename="{name}"',
+        "content-type": asset.media_type,
+    }
+    wanted = parse_range(headers.get("range"), size)
+    if wanted is UNSATISFIABLE:
+        return Response(None, 416, fields | {"content-range": f"bytes */{size}"})
+    status, part = 200, ByteRange(0, size)
+    if isinstance(wanted, ByteRange):
+        status, part = 206, wanted
+        fields["content-range"] = part.content_range(size)
+    fields["content-length"] = str(part.size_bytes)
+    return _FileAnswer(await opened.read(part.start, part.end), status, fields)
+
+
+class _FileAnswer(Response):
+    """Sends pieces as they are read; HEAD gets the headers alone."""
+
+    def __init__(
+        self, pieces: AsyncIterator[bytes], status: int, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(None, status, headers)
+        self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Stream the file; HEAD gets the headers alone."""
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
-        if scope["method"] != "HEAD" and self._end > self._start:
-            async for piece in self._opened.read(self._start, self._end):
+        if scope["method"] != "HEAD":
+            async for piece in self._pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

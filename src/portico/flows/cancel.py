@@ -1,12 +1,12 @@
 """Cancel a task its owner no longer wants: refunded in full, the upstream stopped if possible."""
 
+from portico import tasks
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
 from portico.core.views import Caller, TaskState, TaskView
 from portico.flows import lookup, run, settle
 from portico.flows.gateway import Gateway
-from portico import tasks
 
 
 async def cancel(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> TaskView:

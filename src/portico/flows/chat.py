@@ -44,9 +44,7 @@ class ChatStream:
         self._task = task
         self._repeat = repeat
         self._whole = whole
-        self._pieces: asyncio.Queue[Chunk | PorticoError | None] = asyncio.Queue(
-            PIECES_WAITING_MAX
-        )
+        self._pieces: asyncio.Queue[Chunk | PorticoError | None] = asyncio.Queue(PIECES_WAITING_MAX)
         self._left = False
         self._deadline: asyncio.Timeout | None = None
         self._pump = asyncio.create_task(self._run())
@@ -130,9 +128,7 @@ async def open_stream(
     task = _new_task(gateway, caller, ask, job)
     await gateway.store.write(lambda tx: _admission(tx, caller, task, terms))
     faults.reach("chat.after_hold")
-    return ChatStream(
-        gateway, job, task, repeat=terms.repeat is not None, whole=not ask.stream
-    )
+    return ChatStream(gateway, job, task, repeat=terms.repeat is not None, whole=not ask.stream)
 
 
 async def complete(
@@ -151,7 +147,7 @@ async def complete(
     return await stream.settled()
 
 
-async def finish(  # noqa: PLR0913 - the facts of one ending
+async def finish(
     gateway: Gateway,
     job: ChatJob,
     task: NewTask,

@@ -5,22 +5,31 @@ until its bytes have been checked. A record never points to a partial file: file
 """
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from portico import media, tasks
+from portico import tasks
 from portico.core import faults
+from portico.core.clock import HOUR_MS
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Kind, Role
 from portico.core.views import TaskState
 from portico.flows import settle
+from portico.flows.download import copy_out
 from portico.flows.gateway import Gateway
-from portico.media import Facts, NewAsset
+from portico.media import service as media
+from portico.media.inspection import Facts
+from portico.media.model import AssetRole, NewAsset
+from portico.media.sniff import sniff_file
+from portico.media.storage import storage_key
 from portico.providers.base import Finished, InputFile, OutputFile
 from portico.store import Tx
 from portico.tasks import Task
 
-STAGE_ROLE = "stage"  # an asset that only feeds the task's next stage
+FETCHES_MAX = 3
+FETCH_AGAIN_S = 1.0
+STAGE_KEPT_MS = 2 * HOUR_MS
 
 
 async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finished) -> None:
@@ -54,11 +63,11 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
 async def stage_result(gateway: Gateway, task: Task, folder: Path) -> InputFile:
     """Bring what the stage before made to this machine's disk, as the next stage's input."""
     kept = await gateway.store.read(lambda tx: media.of_task(tx, task.id))
-    made = [asset for asset in kept if asset.role == STAGE_ROLE]
+    made = [asset for asset in kept if asset.role is AssetRole.STAGE]
     if not made:
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
     target = folder / f"stage-{task.stage}"
-    await gateway.storage.copy_out(made[-1].storage_key, target)
+    await copy_out(gateway, made[-1], target)
     role = Role.SOURCE_VIDEO if made[-1].media_type.startswith("video/") else Role.SOURCE_IMAGE
     return InputFile(role=role, media_type=made[-1].media_type, path=target)
 
@@ -76,11 +85,13 @@ async def _store_all(
     for number, output in enumerate(outputs):
         fetched = folder / f"{attempt_id}-{number}"
         path, facts = await _checked(gateway, task, output, fetched, finished.usage)
-        role = "output" if last else STAGE_ROLE
+        role = AssetRole.OUTPUT if last else AssetRole.STAGE
         stored.append(await _put(gateway, task, path, role=role, facts=facts))
         made_cover = cover or fetched.with_suffix(".cover")
         if last and number == 0 and task.kind is Kind.VIDEO and made_cover.exists():
-            stored.append(await _put(gateway, task, made_cover, role="cover", facts=Facts()))
+            stored.append(
+                await _put(gateway, task, made_cover, role=AssetRole.COVER, facts=Facts())
+            )
     faults.reach("collect.after_store")
     return stored
 
@@ -94,42 +105,71 @@ async def _checked(
 ) -> tuple[Path, Facts]:
     if output.path is not None:
         return output.path, _facts_of(usage)
-    await gateway.door.download(
-        output.url or "",
-        fetched,
-        size_max_bytes=gateway.limits.video_size_max_bytes,
-        account_id=task.account_id,
-    )
-    media_type = await asyncio.to_thread(media.sniff_file, fetched)
+    await _download(gateway, task, output.url or "", fetched)
+    media_type = await asyncio.to_thread(sniff_file, fetched)
     if media_type is None or not media_type.startswith(f"{task.kind}/"):
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
     cover_to = fetched.with_suffix(".cover") if task.kind is Kind.VIDEO else None
-    return fetched, await media.inspect(fetched, media_type, cover_to=cover_to)
+    return fetched, await gateway.inspector.inspect(fetched, media_type, cover_to=cover_to)
+
+
+async def _download(gateway: Gateway, task: Task, url: str, target: Path) -> None:
+    """Fetch a result, in a few tries: the upstream's link may only be late (F17)."""
+    for left in reversed(range(FETCHES_MAX)):
+        await asyncio.to_thread(target.unlink, missing_ok=True)
+        try:
+            await gateway.door.download(
+                url,
+                target,
+                size_max_bytes=gateway.limits.video_size_max_bytes,
+                account_id=task.account_id,
+            )
+        except PorticoError as error:
+            if left == 0:
+                message = "Generation failed"
+                raise PorticoError(ErrorCode.UPSTREAM_FAILED, message) from error
+            await gateway.clock.sleep(FETCH_AGAIN_S)
+        else:
+            return
 
 
 async def _put(
-    gateway: Gateway, task: Task, path: Path, *, role: str, facts: Facts
+    gateway: Gateway, task: Task, path: Path, *, role: AssetRole, facts: Facts
 ) -> NewAsset:
-    media_type = await asyncio.to_thread(media.sniff_file, path)
+    media_type = await asyncio.to_thread(sniff_file, path)
     if media_type is None:
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
     asset_id = gateway.ids.opaque_id("ast")
-    stored = await gateway.storage.put_file(path, media.storage_key(asset_id))
+    key = storage_key(asset_id, media_type)
+    size_bytes = await asyncio.to_thread(lambda: path.stat().st_size)
+    await gateway.storage.put_file(await _own(gateway, task, path), key)
     now = gateway.clock.now()
+    kept_ms = STAGE_KEPT_MS if role is AssetRole.STAGE else gateway.limits.result_kept_ms
     return NewAsset(
         id=asset_id,
         account_id=task.account_id,
         task_id=task.id,
         role=role,
         media_type=media_type,
-        size_bytes=stored,
+        size_bytes=size_bytes,
         width=facts.width,
         height=facts.height,
         duration_ms=facts.duration_ms,
-        storage_key=media.storage_key(asset_id),
+        storage_key=key,
         created_at=now,
-        expires_at=now + gateway.limits.result_kept_ms,
+        expires_at=now
+        + (STAGE_KEPT_MS if role is AssetRole.STAGE else gateway.limits.result_kept_ms),
     )
+
+
+async def _own(gateway: Gateway, task: Task, path: Path) -> Path:
+    """Return a file that storing may move away: a copy of one that is not the task's own."""
+    folder = gateway.work_folder / str(task.id)
+    if path.is_relative_to(folder):
+        return path
+    copied = folder / f"own-{path.name}"
+    await asyncio.to_thread(shutil.copyfile, path, copied)
+    return copied
 
 
 def _facts_of(usage: Mapping[str, object]) -> Facts:

@@ -1,18 +1,30 @@
 """Open a stored result: for its owner by task, or for the bearer of a signed link."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 
-from portico import media, tasks
+from portico import tasks
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import AssetId, TaskId
 from portico.core.views import Caller, TaskState
 from portico.flows.gateway import Gateway
-from portico.media import Asset, Range, parse_range
+from portico.media import service as media
+from portico.media.model import Asset
+from portico.media.ranges import UNSATISFIABLE, ByteRange, parse_range
 from portico.store import Tx
 
-__all__ = ["OpenFile", "Range", "by_link", "parse_range", "result_of"]
+__all__ = [
+    "UNSATISFIABLE",
+    "ByteRange",
+    "OpenFile",
+    "by_link",
+    "copy_out",
+    "parse_range",
+    "result_of",
+]
 
 
 class OpenFile(msgspec.Struct, frozen=True):
@@ -21,9 +33,13 @@ class OpenFile(msgspec.Struct, frozen=True):
     gateway: Gateway
     asset: Asset
 
-    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """Yield the bytes from `start` up to and without `end`, in pieces of constant size."""
-        return self.gateway.storage.open_range(self.asset.storage_key, start, end)
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Return the bytes from `start` up to and without `end`, in pieces of constant size.
+
+        Raises:
+            PorticoError: RESULT_EXPIRED when the file has just gone, OVERLOADED.
+        """
+        return await self.gateway.storage.open_range(self.asset.storage_key, start, end)
 
 
 async def result_of(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> OpenFile:
@@ -56,6 +72,14 @@ async def by_link(gateway: Gateway, asset_id: AssetId | None) -> OpenFile:
         wanted = asset_id
         found = await gateway.store.read(lambda tx: media.find_any(tx, wanted))
     return OpenFile(gateway, _usable(gateway, found))
+
+
+async def copy_out(gateway: Gateway, asset: Asset, target: Path) -> None:
+    """Write a stored file to this machine's disk, where a provider can read it."""
+    pieces = await gateway.storage.open_range(asset.storage_key, 0, asset.size_bytes)
+    with target.open("wb") as file:
+        async for piece in pieces:
+            await asyncio.to_thread(file.write, piece)
 
 
 def _usable(gateway: Gateway, asset: Asset | None) -> Asset:

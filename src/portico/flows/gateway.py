@@ -10,7 +10,9 @@ from portico.core.clock import DAY_MS, Clock
 from portico.core.ids import IdSource, TaskId
 from portico.core.views import TaskView
 from portico.flows.live import LiveTasks
-from portico.media import Links, Storage
+from portico.media.inspection import Inspector
+from portico.media.links import Links
+from portico.media.storage import Storage
 from portico.moderation import Blocklist
 from portico.outbound import Door
 from portico.providers.base import ChatProvider, TaskProvider
@@ -56,6 +58,7 @@ class Gateway:
     catalogue: Catalogue
     blocklist: Blocklist
     storage: Storage
+    inspector: Inspector
     links: Links
     door: Door
     providers: Providers

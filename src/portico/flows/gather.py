@@ -3,12 +3,16 @@
 import asyncio
 from pathlib import Path
 
-from portico import media
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
+from portico.core.ids import AccountId, AssetId
 from portico.core.jobs import MediaInput, MediaJob, Role
 from portico.core.views import Caller
+from portico.flows.download import copy_out
 from portico.flows.gateway import Gateway
+from portico.media import service as media
+from portico.media.model import Asset
+from portico.media.sniff import sniff, sniff_file
 from portico.providers.base import InputFile
 from portico.tasks import Task
 
@@ -57,23 +61,17 @@ async def _check_one(gateway: Gateway, caller: Caller, wanted: MediaInput) -> No
     try:
         if wanted.url is not None:
             peek = await gateway.door.peek(wanted.url, account_id=caller.account_id)
-            _expect(wanted.role, media.sniff(peek.first_bytes), url=True)
-            return
-        asset_id = wanted.asset_id or ""
-        asset = await gateway.store.read(
-            lambda tx: media.find(tx, asset_id, account_id=caller.account_id)
-        )
-        if asset is None:
-            raise PorticoError(ErrorCode.MEDIA_UNREACHABLE, "Unknown upload")
-        _expect(wanted.role, asset.media_type, url=False)
+            _expect(wanted.role, sniff(peek.head), url=True)
+        else:
+            asset = await _own_asset(gateway, caller.account_id, wanted.asset_id or "")
+            _expect(wanted.role, asset.media_type, url=False)
     except PorticoError as error:
         error.param = error.param or wanted.role.value
         raise
 
 
-async def _fetch_one(
-    gateway: Gateway, task: Task, wanted: MediaInput, target: Path
-) -> InputFile:
+async def _fetch_one(gateway: Gateway, task: Task, wanted: MediaInput, target: Path) -> InputFile:
+    await asyncio.to_thread(target.unlink, missing_ok=True)  # from before a restart
     if wanted.url is not None:
         await gateway.door.download(
             wanted.url,
@@ -83,21 +81,24 @@ async def _fetch_one(
         )
     else:
         await _copy_asset(gateway, task, wanted.asset_id or "", target)
-    media_type = await asyncio.to_thread(media.sniff_file, target)
+    media_type = await asyncio.to_thread(sniff_file, target)
     _expect(wanted.role, media_type, url=wanted.url is not None)
     assert media_type is not None  # _expect raised otherwise
     if not media_type.startswith("audio/"):
-        await media.inspect(target, media_type)
+        await gateway.inspector.inspect(target, media_type)
     return InputFile(role=wanted.role, media_type=media_type, path=target)
 
 
 async def _copy_asset(gateway: Gateway, task: Task, asset_id: str, target: Path) -> None:
-    asset = await gateway.store.read(
-        lambda tx: media.find(tx, asset_id, account_id=task.account_id)
-    )
+    asset = await _own_asset(gateway, task.account_id, asset_id)
+    await copy_out(gateway, asset, target)
+
+
+async def _own_asset(gateway: Gateway, account_id: AccountId, asset_id: AssetId) -> Asset:
+    asset = await gateway.store.read(lambda tx: media.find(tx, asset_id, account_id=account_id))
     if asset is None or asset.deleted_at:
         raise PorticoError(ErrorCode.MEDIA_UNREACHABLE, "Unknown upload")
-    await gateway.storage.copy_out(asset.storage_key, target)
+    return asset
 
 
 def _expect(role: Role, media_type: str | None, *, url: bool) -> None:

@@ -1,6 +1,6 @@
 """Read what a caller owns: tasks, balance, models."""
 
-from portico import ledger, media, tasks
+from portico import ledger, tasks
 from portico.catalogue import Offering
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
@@ -9,6 +9,7 @@ from portico.core.views import Caller, TaskState, TaskView
 from portico.flows.gateway import Gateway
 from portico.flows.views import task_view
 from portico.ledger import Balance
+from portico.media import service as media
 from portico.store import Tx
 
 

@@ -1,19 +1,21 @@
-"""Tell customers' webhooks that their tasks have ended: at least once, until the schedule is over."""
+"""Tell customers' webhooks that their tasks have ended: at least once, on a schedule."""
 
 import asyncio
 
 import structlog
 
-from portico import delivery, media, tasks
+from portico import delivery, tasks
 from portico.core import faults
 from portico.core.errors import PorticoError
 from portico.delivery import Delivery, DeliveryState
 from portico.flows.gateway import Gateway
 from portico.flows.views import task_view
+from portico.media import service as media
 from portico.store import Tx
 
 IDLE_S = 5.0
 AT_ONCE_MAX = 64
+PAGE = 200
 GONE = 410
 _OK = range(200, 300)
 _log = structlog.get_logger("portico.notify")
@@ -21,16 +23,14 @@ _log = structlog.get_logger("portico.notify")
 
 async def run_deliveries(gateway: Gateway) -> None:
     """Send what is due, for ever; one slow receiver never delays another."""
-    under_way: dict[str, asyncio.Task[None]] = {}
+    under_way: set[str] = set()
     while True:
         gateway.live.delivery_due.clear()
-        now = gateway.clock.now()
-        found = await gateway.store.read(lambda tx: delivery.due(tx, now=now, limit=200))
-        for each in found:
+        for each in await _due(gateway):
             if each.id not in under_way and len(under_way) < AT_ONCE_MAX:
-                sending = asyncio.create_task(_send_one(gateway, each))
-                under_way[each.id] = sending
-                sending.add_done_callback(lambda _, done=each.id: under_way.pop(done, None))
+                under_way.add(each.id)
+                sending = asyncio.create_task(_send_one(gateway, each), name=each.id)
+                sending.add_done_callback(lambda done: under_way.discard(done.get_name()))
         try:
             async with asyncio.timeout(0.2 if under_way else IDLE_S):
                 await gateway.live.delivery_due.wait()
@@ -56,6 +56,11 @@ async def send(gateway: Gateway, owed: Delivery) -> None:
         _log.info("delivery_failed", delivery_id=owed.id, task_id=owed.task_id)
     faults.reach("notify.after_send")
     await _record(gateway, owed, status, wait_s)
+
+
+async def _due(gateway: Gateway) -> list[Delivery]:
+    now = gateway.clock.now()
+    return await gateway.store.read(lambda tx: delivery.due(tx, now=now, limit=PAGE))
 
 
 async def _send_one(gateway: Gateway, owed: Delivery) -> None:

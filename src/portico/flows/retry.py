@@ -45,7 +45,7 @@ def after_failure(
         return GiveUp(error)
     if attempts >= attempts_max:
         shown = _SHOWN.get(error.code, error.code)
-        return GiveUp(PorticoError(shown, "Generation failed", **error.facts))
+        return GiveUp(PorticoError(shown, "Generation failed"))
     ceiling_s = min(CAP_S, BASE_S * 2 ** max(0, attempts - 1))
     drawn = (random_bits(16) % _STEPS + 1) / _STEPS
     return Retry(max(error.retry_after_s or 0.0, ceiling_s * drawn))

@@ -32,7 +32,8 @@ async def step(gateway: Gateway, task_id: TaskId) -> float | None:
         return None
     try:
         if gateway.clock.now() >= task.deadline_at:
-            return await _expire(gateway, task)
+            await _expire(gateway, task)
+            return None
         if task.state is TaskState.QUEUED:
             return await _begin(gateway, task)
         return await _continue(gateway, task)
@@ -93,12 +94,10 @@ async def _resume_start(
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed", attempt_id=attempt.id)
     folder = await _work_folder(gateway, task)
     inputs = await _stage_inputs(gateway, task, folder)
-    return await _start(
-        gateway, task, attempt.id, attempt.provider, attempt.upstream_model, inputs
-    )
+    return await _start(gateway, task, attempt.id, attempt.provider, attempt.upstream_model, inputs)
 
 
-async def _start(  # noqa: PLR0913 - one call, one argument a fact
+async def _start(
     gateway: Gateway,
     task: Task,
     attempt_id: str,
@@ -122,14 +121,10 @@ async def _start(  # noqa: PLR0913 - one call, one argument a fact
     return await _take_outcome(gateway, task, attempt_id, outcome)
 
 
-async def _note_running(
-    gateway: Gateway, task: Task, attempt_id: str, upstream_id: str
-) -> None:
+async def _note_running(gateway: Gateway, task: Task, attempt_id: str, upstream_id: str) -> None:
     faults.reach("started.before_commit")
     await gateway.store.write(
-        lambda tx: tasks.mark_running(
-            tx, task.id, attempt_id=attempt_id, upstream_id=upstream_id
-        )
+        lambda tx: tasks.mark_running(tx, task.id, attempt_id=attempt_id, upstream_id=upstream_id)
     )
     faults.reach("started.after_commit")
 
@@ -208,7 +203,7 @@ def _wait_for_lost(gateway: Gateway, task: Task) -> float:
 
 
 async def _stage_inputs(gateway: Gateway, task: Task, folder: Path) -> tuple[InputFile, ...]:
-    """The first stage works on the customer's files, a later one on what the last one made."""
+    """Return the customer's files for the first stage, for a later one what the last one made."""
     if task.stage == 0:
         return await gather.fetch_inputs(gateway, task, folder)
     return (await collect.stage_result(gateway, task, folder),)

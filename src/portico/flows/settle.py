@@ -8,13 +8,14 @@ import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 
-from portico import accounts, delivery, ledger, media, tasks
+from portico import accounts, delivery, ledger, tasks
 from portico.core import faults
 from portico.core.errors import PorticoError
 from portico.core.views import TaskState
 from portico.delivery import NewDelivery
 from portico.flows.gateway import Gateway
-from portico.media import NewAsset
+from portico.media import service as media
+from portico.media.model import NewAsset
 from portico.store import Tx
 from portico.tasks import AttemptState, NewTask, Task, Verdict
 
@@ -71,9 +72,7 @@ async def retry_later(gateway: Gateway, task: Task, error: PorticoError) -> None
     now = gateway.clock.now()
 
     def write(tx: Tx) -> None:
-        tasks.end_attempt(
-            tx, task.id, state=AttemptState.FAILED, now=now, failure_code=error.code
-        )
+        tasks.end_attempt(tx, task.id, state=AttemptState.FAILED, now=now, failure_code=error.code)
         tasks.requeue(tx, task.id)
 
     await gateway.store.write(write)
@@ -114,9 +113,7 @@ def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
         )
 
 
-async def _finish(
-    gateway: Gateway, task: Task, write: Callable[[Tx], None], *, point: str
-) -> bool:
+async def _finish(gateway: Gateway, task: Task, write: Callable[[Tx], None], *, point: str) -> bool:
     try:
         await gateway.store.write(write)
     except AlreadyEndedError:
@@ -127,4 +124,3 @@ async def _finish(
         gateway.live.delivery_due.set()
     await asyncio.to_thread(shutil.rmtree, gateway.work_folder / str(task.id), True)  # noqa: FBT003
     return True
-

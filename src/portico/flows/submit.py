@@ -2,7 +2,7 @@
 
 import msgspec
 
-from portico import accounts, ledger, media, tasks
+from portico import accounts, ledger, tasks
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
@@ -12,6 +12,7 @@ from portico.core.views import Caller, TaskState, TaskView
 from portico.flows import gather, lookup
 from portico.flows.gateway import Gateway
 from portico.flows.views import new_task_view
+from portico.media import service as media
 from portico.store import Tx
 from portico.tasks import NewTask
 
@@ -56,7 +57,7 @@ async def submit(
         return earlier
     job = gateway.catalogue.resolve(ask)
     if terms.callback_url is not None:
-        gateway.door.check_target(terms.callback_url)
+        await gateway.door.check_target(terms.callback_url)
     await gather.check_inputs(gateway, caller, job)
     task = _new_task(gateway, caller, ask, job, callback_url=terms.callback_url)
     try:
@@ -96,8 +97,7 @@ def _admission(tx: Tx, caller: Caller, task: NewTask, job: MediaJob, terms: Term
         tx, caller.account_id, amount=task.price, task_id=task.id, at=task.created_at
     )
     tasks.create(tx, task)
-    if asset_ids := [each.asset_id for each in job.inputs if each.asset_id]:
-        media.attach_inputs(tx, asset_ids, account_id=caller.account_id, task_id=task.id)
+    media.attach_inputs(tx, job.inputs, account_id=caller.account_id, task_id=task.id)
     if repeat:
         tasks.remember_request(
             tx,
@@ -121,9 +121,7 @@ def check_open_tasks(tx: Tx, caller: Caller, dialect_max: int | None) -> None:
     """
     limits = [each for each in (caller.open_tasks_max, dialect_max) if each is not None]
     if limits and tasks.count_open(tx, caller.account_id) >= min(limits):
-        raise PorticoError(
-            ErrorCode.CONCURRENCY_LIMITED, "Too many tasks at once", retry_after_s=5
-        )
+        raise PorticoError(ErrorCode.CONCURRENCY_LIMITED, "Too many tasks at once", retry_after_s=5)
 
 
 def _new_task(

@@ -2,16 +2,21 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 
 import structlog
 
-from portico import media, tasks
+from portico import tasks
 from portico.core import faults
 from portico.core.clock import HOUR_MS
 from portico.core.errors import ErrorCode, PorticoError
+from portico.core.ids import TaskId
 from portico.core.jobs import Kind
 from portico.flows import settle
 from portico.flows.gateway import Gateway
+from portico.media import service as media
+from portico.media.model import Asset
+from portico.media.storage import FANS
 from portico.store import Tx
 
 EVERY_S = 300.0
@@ -29,18 +34,33 @@ async def recover(gateway: Gateway) -> int:
     open_tasks = await gateway.store.read(tasks.open_ids)
     for task_id, kind in open_tasks:
         if kind is Kind.TEXT:
-            task = await gateway.store.read(lambda tx, wanted=task_id: tasks.get(tx, wanted))
-            error = PorticoError(ErrorCode.UPSTREAM_FAILED, "Interrupted by a restart")
-            await settle.fail(gateway, task, error)
-            await gateway.store.write(
-                lambda tx, task=task: tasks.answer_request(
-                    tx, task.account_id, task.id, answer=None
-                )
-            )
+            await _give_up_text(gateway, task_id)
         else:
             gateway.engine.wake(task_id)
     await asyncio.to_thread(_clear_work, gateway, {str(task_id) for task_id, _ in open_tasks})
     return len(open_tasks)
+
+
+async def sweep_orphans(gateway: Gateway) -> int:
+    """Delete stored files whose record was never written; returns how many."""
+    before = gateway.clock.now() - ORPHAN_AFTER_MS
+    total = 0
+    for fan in FANS:
+        keys = await gateway.storage.keys_before(before, fan=fan)
+        lost = await gateway.store.read(lambda tx: media.unrecorded(tx, keys))  # noqa: B023
+        await gateway.storage.delete(lost)
+        total += len(lost)
+    return total
+
+
+async def _give_up_text(gateway: Gateway, task_id: TaskId) -> None:
+    task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
+    await settle.fail(
+        gateway, task, PorticoError(ErrorCode.UPSTREAM_FAILED, "Interrupted by a restart")
+    )
+    await gateway.store.write(
+        lambda tx: tasks.answer_request(tx, task.account_id, task.id, answer=None)
+    )
 
 
 async def run_sweeps(gateway: Gateway) -> None:
@@ -56,6 +76,7 @@ async def run_sweeps(gateway: Gateway) -> None:
 async def sweep(gateway: Gateway) -> None:
     """Put away one round of everything that is over; safe to repeat."""
     await sweep_files(gateway)
+    await sweep_orphans(gateway)
     await _forget_prompts(gateway)
     before = gateway.clock.now() - gateway.limits.idempotency_kept_ms
     await gateway.store.write(lambda tx: tasks.forget_requests(tx, before=before))
@@ -66,19 +87,21 @@ async def sweep_files(gateway: Gateway) -> int:
     now = gateway.clock.now()
     total = 0
     while True:
-        due = await gateway.store.read(
-            lambda tx: media.due_for_expiry(
-                tx, now=now, orphans_before=now - ORPHAN_AFTER_MS, limit=BATCH
-            )
-        )
+        due = await gateway.store.read(lambda tx: media.due_for_expiry(tx, now=now, limit=BATCH))
         if not due:
             return total
         faults.reach("sweep.before_delete")
-        await gateway.storage.delete([asset.storage_key for asset in due])
-        ids = [asset.id for asset in due]
-        await gateway.store.write(lambda tx, ids=ids: media.mark_deleted(tx, ids, now=now))
+        await _delete(gateway, due)
         faults.reach("sweep.after_delete")
         total += len(due)
+
+
+async def _delete(gateway: Gateway, due: Sequence[Asset]) -> None:
+    """Files first, rows after: a crash in between only repeats the deletion."""
+    await gateway.storage.delete([asset.storage_key for asset in due])
+    ids = [asset.id for asset in due]
+    now = gateway.clock.now()
+    await gateway.store.write(lambda tx: media.mark_deleted(tx, ids, now=now))
 
 
 async def _forget_prompts(gateway: Gateway) -> None:

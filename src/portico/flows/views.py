@@ -7,11 +7,10 @@ import msgspec
 from portico.core.jobs import MediaJob
 from portico.core.views import AssetView, TaskState, TaskView
 from portico.flows.gateway import Gateway
-from portico.media import Asset
+from portico.flows.live import Progress
+from portico.media.model import Asset
+from portico.media.sniff import SUFFIXES
 from portico.tasks import NewTask, Task
-
-_EXTENSIONS = {"video/mp4": "mp4", "video/webm": "webm", "image/png": "png", "image/jpeg": "jpg",
-               "image/webp": "webp"}  # fmt: skip
 
 
 def task_view(gateway: Gateway, task: Task, assets: Sequence[Asset]) -> TaskView:
@@ -31,7 +30,7 @@ def task_view(gateway: Gateway, task: Task, assets: Sequence[Asset]) -> TaskView
         params=_params(task),
         price=task.price,
         charged=task.charged,
-        progress=1.0 if task.state is TaskState.SUCCEEDED else progress and progress.done,
+        progress=_done(task, progress),
         failure_code=task.failure_code,
         failure_message=task.failure_message,
         usage=msgspec.json.decode(task.usage),
@@ -74,7 +73,7 @@ def new_task_view(gateway: Gateway, task: NewTask, job: MediaJob | None = None) 
 
 def asset_view(gateway: Gateway, asset: Asset) -> AssetView:
     """Show a stored file, with a signed link that works until the file goes."""
-    extension = _EXTENSIONS.get(asset.media_type, "bin")
+    extension = SUFFIXES.get(asset.media_type, "bin")
     return AssetView(
         id=asset.id,
         role=asset.role,
@@ -96,6 +95,12 @@ def provider_label(gateway: Gateway, task: NewTask) -> str:
         return gateway.catalogue.model(task.model).provider_label
     except LookupError:
         return ""
+
+
+def _done(task: Task, progress: Progress | None) -> float | None:
+    if task.state is TaskState.SUCCEEDED:
+        return 1.0
+    return progress.done if progress else None
 
 
 def _params(task: NewTask) -> dict[str, str | int | float | bool]:

@@ -35,13 +35,9 @@ class Statement:
         """Return the SQL for this database and the values that are part of the statement."""
         found = self._ready.get(dialect.name)
         if found is None:
-            compiled = self._expression.compile(  # type: ignore[attr-defined]
-                dialect=dialect, compile_kwargs={"render_postcompile": True}
-            )
+            compiled = self._expression.compile(dialect=dialect)  # type: ignore[attr-defined]
             fixed = {
-                name: value
-                for name, value in compiled.params.items()
-                if value is not None
+                name: bind.value for name, bind in compiled.binds.items() if bind.value is not None
             }
             found = self._ready[dialect.name] = (str(compiled), fixed)
         return found

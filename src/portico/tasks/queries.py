@@ -22,9 +22,7 @@ COUNT_OPEN = Statement(
     .select_from(tasks)
     .where(tasks.c.account_id == bindparam("account_id"), is_open)
 )
-OPEN_IDS = Statement(
-    select(tasks.c.id, tasks.c.kind).where(is_open).order_by(tasks.c.id)
-)
+OPEN_IDS = Statement(select(tasks.c.id, tasks.c.kind).where(is_open).order_by(tasks.c.id))
 LISTING = Statement(
     select(tasks)
     .where(
@@ -44,9 +42,7 @@ MARK_SUBMITTING = Statement(
 )
 MARK_RUNNING = Statement(
     update(tasks)
-    .where(
-        tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.SUBMITTING.value
-    )
+    .where(tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.SUBMITTING.value)
     .values(state=TaskState.RUNNING.value)
 )
 MARK_STORING = Statement(
@@ -86,9 +82,7 @@ DUE_FOR_FORGETTING = Statement(
     .where(tasks.c.expires_at < bindparam("now"), tasks.c.job != "{}")
     .limit(bindparam("limit"))
 )
-FORGET = Statement(
-    update(tasks).where(tasks.c.id == bindparam("task_id")).values(job="{}")
-)
+FORGET = Statement(update(tasks).where(tasks.c.id == bindparam("task_id")).values(job="{}"))
 UNSOUND = Statement(
     select(tasks.c.id, tasks.c.account_id, tasks.c.charged, tasks.c.price).where(
         not_(is_open) & (tasks.c.hold_state == "open")
@@ -116,9 +110,7 @@ LAST_ATTEMPT = Statement(
     .limit(1)
 )
 ATTEMPTS_OF = Statement(
-    select(attempts)
-    .where(attempts.c.task_id == bindparam("task_id"))
-    .order_by(attempts.c.number)
+    select(attempts).where(attempts.c.task_id == bindparam("task_id")).order_by(attempts.c.number)
 )
 ATTEMPT_RUNNING = Statement(
     update(attempts)
@@ -129,7 +121,7 @@ END_ATTEMPT = Statement(
     update(attempts)
     .where(
         attempts.c.task_id == bindparam("task_id"),
-        attempts.c.state.in_(("submitting", "running")),
+        (attempts.c.state == "submitting") | (attempts.c.state == "running"),
     )
     .values(
         state=bindparam("new_state"),
@@ -170,6 +162,4 @@ FORGET_REQUEST = Statement(
         requests.c.task_id == bindparam("task"),
     )
 )
-FORGET_REQUESTS = Statement(
-    delete(requests).where(requests.c.created_at < bindparam("before"))
-)
+FORGET_REQUESTS = Statement(delete(requests).where(requests.c.created_at < bindparam("before")))

@@ -40,9 +40,7 @@ def listing(
     tx: Tx, account_id: AccountId, *, limit: int = 50, before_id: TaskId = 2**63 - 1
 ) -> list[Task]:
     """Return an account's tasks, newest first; `before_id` pages on."""
-    rows = tx.rows(
-        queries.LISTING, account_id=account_id, limit=limit, before_id=before_id
-    )
+    rows = tx.rows(queries.LISTING, account_id=account_id, limit=limit, before_id=before_id)
     return [_task(row) for row in rows]
 
 
@@ -57,7 +55,7 @@ def open_ids(tx: Tx) -> list[tuple[TaskId, Kind]]:
     return [(row["id"], Kind(row["kind"])) for row in tx.rows(queries.OPEN_IDS)]
 
 
-def start_attempt(  # noqa: PLR0913 - one row, one argument a column
+def start_attempt(
     tx: Tx,
     task: Task,
     *,
@@ -86,8 +84,7 @@ def start_attempt(  # noqa: PLR0913 - one row, one argument a column
 
 def mark_running(tx: Tx, task_id: TaskId, *, attempt_id: str, upstream_id: str) -> None:
     """Note that the upstream took the job."""
-    tx.execute(
-        queries.MARK_RUNNING, task_id=task_id)
+    tx.execute(queries.MARK_RUNNING, task_id=task_id)
     tx.execute(queries.ATTEMPT_RUNNING, attempt_id=attempt_id, upstream=upstream_id)
 
 
@@ -157,16 +154,12 @@ def attempts_of(tx: Tx, task_id: TaskId) -> list[Attempt]:
     return [_attempt(row) for row in tx.rows(queries.ATTEMPTS_OF, task_id=task_id)]
 
 
-def recall_request(
-    tx: Tx, account_id: AccountId, *, route: str, key: str
-) -> Replay | None:
+def recall_request(tx: Tx, account_id: AccountId, *, route: str, key: str) -> Replay | None:
     """Return what an idempotency key was used for, if it was used before."""
     row = tx.one(queries.RECALL_REQUEST, account_id=account_id, route=route, key=key)
     if row is None:
         return None
-    return Replay(
-        row["fingerprint"], row["task_id"], row["balance_after"], row["answer"]
-    )
+    return Replay(row["fingerprint"], row["task_id"], row["balance_after"], row["answer"])
 
 
 def remember_request(  # noqa: PLR0913 - one row, one argument a column
@@ -193,16 +186,12 @@ def remember_request(  # noqa: PLR0913 - one row, one argument a column
     )
 
 
-def answer_request(
-    tx: Tx, account_id: AccountId, task_id: TaskId, *, answer: str | None
-) -> None:
+def answer_request(tx: Tx, account_id: AccountId, task_id: TaskId, *, answer: str | None) -> None:
     """Keep the answer of a text for its idempotency key; None frees the key for another try."""
     if answer is None:
         tx.execute(queries.FORGET_REQUEST, owner=account_id, task=task_id)
     else:
-        tx.execute(
-            queries.ANSWER_REQUEST, owner=account_id, task=task_id, new_answer=answer
-        )
+        tx.execute(queries.ANSWER_REQUEST, owner=account_id, task=task_id, new_answer=answer)
 
 
 def forget_requests(tx: Tx, *, before: Instant) -> int:
@@ -212,9 +201,7 @@ def forget_requests(tx: Tx, *, before: Instant) -> int:
 
 def due_for_forgetting(tx: Tx, *, now: Instant, limit: int) -> list[TaskId]:
     """Return tasks whose results have expired and whose prompt is still kept."""
-    return [
-        row["id"] for row in tx.rows(queries.DUE_FOR_FORGETTING, now=now, limit=limit)
-    ]
+    return [row["id"] for row in tx.rows(queries.DUE_FOR_FORGETTING, now=now, limit=limit)]
 
 
 def forget(tx: Tx, task_id: TaskId) -> None:

@@ -61,9 +61,7 @@ tasks = Table(
         " OR (state IN ('failed', 'cancelled', 'expired') AND hold_state = 'released')",
         name="ck_tasks_final_has_closed_hold",
     ),
-    Index(
-        "ix_tasks_open", "account_id", sqlite_where=is_open, postgresql_where=is_open
-    ),
+    Index("ix_tasks_open", "account_id", sqlite_where=is_open, postgresql_where=is_open),
     Index("ix_tasks_account_id", "account_id", "id"),
     Index("ix_tasks_expires_at", "expires_at"),
 )

@@ -7,7 +7,7 @@ from portico.core.ids import TASK_ID_MAX, parse_task_id
 from portico.core.money import format_credits
 from portico.dialects.body import as_type, fingerprint_of, json_answer, read_json, repeat_of
 from portico.dialects.endpoint import Call, Route
-from portico.dialects.files import FileAnswer
+from portico.dialects.files import file_answer
 from portico.dialects.portico.translate import parse_submit, render_task
 from portico.dialects.portico.wire import Submit
 from portico.flows import cancel, download, lookup, quote, submit
@@ -33,7 +33,7 @@ async def generate(call: Call) -> Response:
         message = accepted.task.failure_message or "Generation failed"
         raise PorticoError(accepted.task.failure_code, message)
     opened = await download.result_of(call.gateway, call.caller, accepted.task.id)
-    answer = FileAnswer(opened, {}, inline=False)
+    answer = await file_answer(opened, {}, inline=False)
     answer.headers["x-portico-task"] = str(accepted.task.id)
     answer.headers["x-portico-cost"] = format_credits(accepted.task.charged)
     return answer
@@ -64,14 +64,16 @@ async def download_result(call: Call) -> Response:
     """`GET /portico/v1/tasks/{id}/download`: the result's bytes, whole or in ranges."""
     task_id = parse_task_id(call.request.path_params["task_id"])
     opened = await download.result_of(call.gateway, call.caller, task_id)
-    return FileAnswer(opened, call.request.headers, inline=False)
+    return await file_answer(opened, call.request.headers, inline=False)
 
 
 async def price_job(call: Call) -> Response:
     """`POST /portico/v1/quote`: what a job would cost, line by line; nothing is held."""
     body = as_type(await read_json(call.request), Submit)
     priced = quote.quote(call.gateway, parse_submit(body))
-    lines = [{"label": each.label, "credits": format_credits(each.amount)} for each in priced.lines]
+    lines = [
+        {"label": each.label, "credits": format_credits(each.credits)} for each in priced.lines
+    ]
     return json_answer({"credits": format_credits(priced.amount), "lines": lines})
 
 
@@ -93,11 +95,11 @@ async def list_models(call: Call) -> Response:
 
 async def read_file(call: Call) -> Response:
     """`GET /files/{token}/{name}`: a signed link, no key needed."""
-    asset_id = call.gateway.links.asset_of(
+    asset_id = call.gateway.links.verify(
         call.request.path_params["token"], now=call.gateway.clock.now()
     )
     opened = await download.by_link(call.gateway, asset_id)
-    return FileAnswer(opened, call.request.headers, inline=True)
+    return await file_answer(opened, call.request.headers, inline=True)
 
 
 async def _submit(call: Call, *, wait_s: float) -> Accepted:

@@ -82,7 +82,7 @@ def _input(given: Input) -> MediaInput:
     )
 
 
-def _choice(kind: Any, text: str, param: str) -> Any:  # noqa: ANN401 - any StrEnum
+def _choice(kind: Any, text: str, param: str) -> Any:
     try:
         return kind(text)
     except ValueError as error:

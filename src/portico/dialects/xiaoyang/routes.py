@@ -6,7 +6,7 @@ from portico.core.errors import PorticoError
 from portico.core.ids import parse_task_id
 from portico.dialects.body import as_type, fingerprint_of, json_answer, read_json, repeat_of
 from portico.dialects.endpoint import Call, Route
-from portico.dialects.files import FileAnswer
+from portico.dialects.files import file_answer
 from portico.dialects.xiaoyang.translate import (
     in_own_words,
     parse_submit,
@@ -56,7 +56,7 @@ async def download_result(call: Call) -> Response:
     """`GET /api/v1/tasks/{id}/download`: the bytes themselves, whole or in ranges."""
     task_id = parse_task_id(call.request.path_params["task_id"])
     opened = await download.result_of(call.gateway, call.caller, task_id)
-    return FileAnswer(opened, call.request.headers, inline=False)
+    return await file_answer(opened, call.request.headers, inline=False)
 
 
 ROUTES = (

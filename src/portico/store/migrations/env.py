@@ -3,9 +3,8 @@
 from alembic import context
 from sqlalchemy import create_engine, pool
 
-engine = create_engine(
-    context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool
-)
+url = context.config.get_main_option("sqlalchemy.url") or ""
+engine = create_engine(url, poolclass=pool.NullPool)
 with engine.connect() as connection:
     context.configure(connection=connection, transaction_per_migration=True)
     with context.begin_transaction():
