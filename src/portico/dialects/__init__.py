@@ -6,12 +6,14 @@ alone decides which dialect a request belongs to, and so the shape of every answ
 
 from collections.abc import Callable, Mapping
 
-from portico.dialects import apixo, portico, xiaoyang
+from portico.dialects import apixo, portico, xiaoyang, xpilot, yuanjing
 from portico.dialects.endpoint import Dialect, Rules
 
 # the first that owns a path answers it; `portico` owns what is left
 BUILDERS: Mapping[str, Callable[[Rules], Dialect]] = {
     "apixo": apixo.build,
+    "xpilot": xpilot.build,
     "xiaoyang": xiaoyang.build,  # the rest of /api/v1/
+    "yuanjing": yuanjing.build,
     "portico": portico.build,
 }

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.datastructures import FormData
@@ -105,16 +105,16 @@ async def limited(request: Request, *, size_max: int) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def read_form(request: Request) -> FormData:
+async def read_form(request: Request, *, size_max: int = MULTIPART_SIZE_MAX) -> FormData:
     """Return an urlencoded or multipart form, with its files spooled to disk.
 
-    The caller closes it (`await form.close()`).
+    The caller closes it (`await form.close()`), and checks its texts (`check_text`).
 
     Raises:
         PorticoError: PAYLOAD_TOO_LARGE, UNSUPPORTED_ENCODING or INVALID_REQUEST.
     """
-    check_framing(request, size_max=MULTIPART_SIZE_MAX)
-    counted = Request(request.scope, _counted(request))
+    check_framing(request, size_max=size_max)
+    counted = Request(request.scope, _counted(request, size_max=size_max))
     try:
         return await counted.form(
             max_files=PARTS_MAX, max_fields=PARTS_MAX, max_part_size=PART_TEXT_SIZE_MAX
@@ -172,8 +172,8 @@ def json_answer(value: object, *, status: int = 200) -> Response:
     return Response(_encoder.encode(value), status, media_type="application/json")
 
 
-def _counted(request: Request) -> Any:  # noqa: ANN401 - ASGI's own shape
-    pieces = limited(request, size_max=MULTIPART_SIZE_MAX)
+def _counted(request: Request, *, size_max: int) -> Any:
+    pieces = limited(request, size_max=size_max)
 
     async def receive() -> dict[str, object]:
         piece = await anext(pieces, None)
@@ -197,7 +197,7 @@ def _check(value: object) -> None:
                 members += len(each)
                 below.extend(each)
             elif isinstance(each, str):
-                _check_text(each)
+                check_text(each)
         if members > MEMBERS_MAX:
             raise PorticoError(ErrorCode.INVALID_REQUEST, "The body has too many members")
         if not below:
@@ -206,7 +206,12 @@ def _check(value: object) -> None:
     raise PorticoError(ErrorCode.INVALID_REQUEST, "The body is nested too deeply")
 
 
-def _check_text(text: str) -> None:
+def check_text(text: str) -> None:
+    """Refuse text no database keeps: NUL characters and lone surrogates.
+
+    Raises:
+        PorticoError: INVALID_REQUEST.
+    """
     if "\0" in text:
         raise PorticoError(ErrorCode.INVALID_REQUEST, "NUL characters are not accepted")
     if not text.isascii():
@@ -225,5 +230,5 @@ def text_of(body: Mapping[str, object], name: str) -> str | None:
     """
     value = body.get(name)
     if value is None or isinstance(value, str):
-        return cast("str | None", value)
+        return value
     raise PorticoError(ErrorCode.INVALID_REQUEST, f"{name} must be a string", param=name)

@@ -56,6 +56,7 @@ class Route:
     path: str  # Starlette's form, "/api/v1/tasks/{task_id}"
     methods: Mapping[str, Handler]
     admits: bool = True  # needs an API key
+    reads: bool = False  # only reads, whatever the method; counts against that limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,7 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> Response:
         try:
-            handler = self._handlers.get(request.method)
-            if handler is None:
-                raise PorticoError(ErrorCode.METHOD_NOT_ALLOWED, "Method not allowed")
+            handler = self._handler(request.method)
             admitted = await self._admit(request) if self._route.admits else None
             call = Call(self._gateway, request, self._dialect.rules, admitted)
             return await handler(call)
@@ -109,9 +108,15 @@ class Endpoint:
                 PorticoError(ErrorCode.INTERNAL, "Internal error, please try again")
             )
 
+    def _handler(self, method: str) -> Handler:
+        handler = self._handlers.get(method)
+        if handler is None:
+            raise PorticoError(ErrorCode.METHOD_NOT_ALLOWED, "Method not allowed")
+        return handler
+
     async def _admit(self, request: Request) -> Caller:
         rules = self._dialect.rules
-        reading = request.method in {"GET", "HEAD"}
+        reading = self._route.reads or request.method in {"GET", "HEAD"}
         per_minute = rules.reads_per_minute if reading else rules.submits_per_minute
         bucket = None
         if per_minute is not None:
