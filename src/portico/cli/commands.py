@@ -1,0 +1,98 @@
+"""Every command's name and its line in `portico --help`; each is imported when it runs."""
+
+import importlib
+import os
+import sqlite3
+import sys
+from typing import Annotated, Any
+
+import typer
+import typer.core
+from typer.main import get_command
+
+from portico import __version__
+from portico.core.errors import PorticoError
+
+COMMANDS = {
+    "serve": "Start the server.",
+    "generate": "Make a picture or video with a running server, and save it.",
+    "models": "List what can be made, and what it costs.",
+    "account": "Create, show, suspend and resume accounts.",
+    "key": "Create, list and revoke API keys.",
+    "credit": "Give an account credits.",
+    "ledger": "Check the money.",
+    "provider": "List who makes what is asked for.",
+    "doctor": "Check this installation, and say what to do about what is wrong.",
+    "backup": "Copy the database to a file, also while the server runs.",
+    "migrate": "Bring the database to the newest schema.",
+    "worker": "Run tasks without answering requests.",
+}
+
+
+class Commands(typer.core.TyperGroup):
+    """The outermost command; knows every other by name, and imports the one that is run."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for name, line in COMMANDS.items():
+            self.commands[name] = typer.core.TyperCommand(name, help=line)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return all names in the order of the table above."""
+        return list(self.commands) if ctx else []
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that is asked for, and import it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else command, rest
+
+
+def load(name: str) -> Any:
+    """Import one command."""
+    return get_command(importlib.import_module(f"portico.cli.{name}").app)
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it would print the values of variables
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - a callback of the option
+    if wanted:
+        print(f"portico {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Each command explains itself: portico COMMAND --help")
+def portico(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Run a credit-metered gateway for generated text, image and video."""
+
+
+def main() -> None:
+    """Run the command that the arguments name; whatever goes wrong ends in one clear line."""
+    try:
+        app(prog_name="portico")
+    except PorticoError as error:
+        _fail(error.message, error.__cause__)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (OSError, sqlite3.Error) as error:
+        _fail(str(error), None)
+
+
+def _fail(message: str, cause: BaseException | None) -> None:
+    detail = f" ({cause})" if isinstance(cause, (OSError, sqlite3.Error)) else ""
+    print(f"portico: {message}{detail}", file=sys.stderr)
+    sys.exit(1)

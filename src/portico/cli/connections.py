@@ -1,0 +1,174 @@
+"""Guarded HTTP connections: what uvicorn lets through and a public server should not (R1, R2).
+
+A request head must be complete in time and stay small, its framing must be unambiguous, and a
+body nobody reads any more must end. Each refusal leaves in the shape of the dialect that owns
+the path, as far as the path is known by then.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from portico.core.errors import ErrorCode, PorticoError
+from portico.dialects.endpoint import owner
+
+HEAD_WITHIN_S = 10.0
+IDLE_S = 30
+LINGER_S = 2.0  # for the rest of a body that was refused, so that the client can read why
+HEAD_SIZE_MAX = 32 * 1024
+URL_LENGTH_MAX = 8 * 1024
+HEADERS_MAX = 100
+CONNECTIONS_MAX = 1_000
+_ONLY_ONCE = (b"host", b"content-length", b"transfer-encoding")
+
+
+class GuardedConnection(HttpToolsProtocol):
+    """One connection of one client."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._application = self.app
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_head = True  # between requests, and until the head of one is complete
+        self._in_body = False
+        self._head_size_bytes = 0
+        self._refused: PorticoError | None = None
+        self._is_ending = False  # what still comes is not read
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._expect(HEAD_WITHIN_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; a head that has begun must end in time, and within its size."""
+        if self._is_ending:
+            return
+        if self._in_head:
+            if self._timer is None:
+                self._expect(HEAD_WITHIN_S)
+            self._head_size_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_size_bytes > HEAD_SIZE_MAX + URL_LENGTH_MAX:
+            self._end(ErrorCode.INVALID_REQUEST, "The request head is too large")
+
+    def on_url(self, url: bytes) -> None:
+        """Refuse a request line that is too long."""
+        super().on_url(url)
+        if len(self.url) > URL_LENGTH_MAX:
+            self._refuse("The request line is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Refuse too many headers; their size is counted as they come."""
+        super().on_header(name, value)
+        if len(self.headers) > HEADERS_MAX:
+            self._refuse("Too many headers")
+
+    def on_headers_complete(self) -> None:
+        """Check the head as a whole, then let the request begin."""
+        self._stop_timer()
+        self._in_head, self._in_body, self._head_size_bytes = False, True, 0
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_SIZE_MAX:
+            self._refuse("The request head is too large")
+        self._check_framing()
+        is_full = len(self.connections) > CONNECTIONS_MAX
+        self.app = self._overloaded if is_full else self._application
+        super().on_headers_complete()
+        if is_full:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """Note that the next bytes belong to another request."""
+        self._stop_timer()
+        self._in_head, self._in_body = True, False
+        super().on_message_complete()
+        if self.cycle.response_complete:  # the rest of a refused body has come after all
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """End the connection soon when the rest of a body is of no use any more."""
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self._stop_timer()
+            self._timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, not ours
+        """Answer what the parser could not take, unless an answer is already under way."""
+        error = self._refused
+        self._end(ErrorCode.INVALID_REQUEST, error.message if error else "Malformed HTTP request")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: any client may ask for an upgrade, and is answered as if it had not."""
+
+    def _check_framing(self) -> None:
+        """Refuse what two readers could understand in two ways."""
+        names = [name for name, _ in self.headers]
+        if any(names.count(name) > 1 for name in _ONLY_ONCE):
+            self._refuse("A header that may be there once is there twice")
+        if b"content-length" in names and b"transfer-encoding" in names:
+            self._refuse("Content-Length and Transfer-Encoding exclude each other")
+        if b"host" not in names and self.parser.get_http_version() == "1.1":
+            self._refuse("The Host header is missing")
+
+    def _refuse(self, message: str) -> None:
+        """Stop the parser; it calls `send_400_response` then."""
+        self._refused = PorticoError(ErrorCode.INVALID_REQUEST, message)
+        raise self._refused
+
+    def _expect(self, within_s: float) -> None:
+        self._timer = self.loop.call_later(within_s, self._too_slow)
+
+    def _too_slow(self) -> None:
+        if self._head_size_bytes:
+            self._end(ErrorCode.INVALID_REQUEST, "The request head came too slowly")
+        else:
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self, code: ErrorCode, message: str) -> None:
+        """Answer with an error, if that is still possible, and close."""
+        self._stop_timer()
+        self._is_ending = True
+        is_answering = bool(self.cycle) and not self.cycle.response_complete
+        if is_answering:
+            if self._in_head:  # the fault is in the next request: this one gets its answer first
+                self.cycle.keep_alive = False
+                return
+            self.cycle.disconnected = True
+        if self.transport.is_closing():
+            return
+        if self._in_head or not self.cycle.response_started:
+            self.transport.write(self._as_bytes(self._render(PorticoError(code, message))))
+        self.transport.close()
+
+    def _render(self, error: PorticoError) -> Response:
+        path = getattr(self, "url", b"").decode("latin-1").partition("?")[0]
+        dialects = self.config.app.dialects  # type: ignore[union-attr]
+        return owner(dialects, path).render_error(error)
+
+    async def _overloaded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = PorticoError(ErrorCode.OVERLOADED, "Too many connections", retry_after_s=1)
+        await self._render(error)(scope, receive, send)
+
+    def _as_bytes(self, answer: Response) -> bytes:
+        phrase = HTTPStatus(answer.status_code).phrase
+        headers = [*self.server_state.default_headers, *answer.raw_headers]
+        lines = [f"HTTP/1.1 {answer.status_code} {phrase}".encode()]
+        lines += [name + b": " + value for name, value in headers]
+        return b"\r\n".join([*lines, b"connection: close", b"", bytes(answer.body)])
