@@ -73,7 +73,7 @@ def _say(out: BinaryIO, report: Report) -> None:
 
 def _end_with_parent() -> None:
     """Wait for the end of standard input, which only comes when the parent is gone."""
-    while sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os._exit(1)
 

@@ -91,7 +91,9 @@ class LocalProvider:
             )
         outcome = self._outcomes.get(upstream_id)
         if isinstance(outcome, PorticoError):
-            raise PorticoError(outcome.code, outcome.message, **outcome.facts)
+            again = PorticoError(outcome.code, outcome.message, param=outcome.param)
+            again.facts = dict(outcome.facts)
+            raise again
         return outcome or Missing()
 
     async def cancel(self, upstream_id: str) -> None:

@@ -125,7 +125,7 @@ def _even(length: float) -> int:
 
 
 def _bounded(width: int, height: int) -> Size:
-    inside = SIDE_MIN <= min(width, height) and max(width, height) <= SIDE_MAX
+    inside = min(width, height) >= SIDE_MIN and max(width, height) <= SIDE_MAX
     if not inside or width * height > AREA_MAX:
         raise PorticoError(ErrorCode.INVALID_REQUEST, "The frame size is out of bounds")
     return width, height

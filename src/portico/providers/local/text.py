@@ -14,11 +14,12 @@ from portico.providers.local.tokens import count_tokens
 _QUOTE_MAX = 120
 _LOREM_DEFAULT = 64
 _LOREM_MAX = 100_000
-_LOREM = (
-    "lorem ipsum dolor sit amet elit sed do eiusmod tempor ut labore et dolore magna aliqua"
-    " ut enim ad minim veniam quis nostrud ullamco nisi ut aliquip ex ea commodo duis aute"
-    " irure dolor in velit esse cillum dolore eu fugiat nulla"
-).split()
+_LOREM_TEXT = (
+    "lorem ipsum dolor sit amet elit sed do eiusmod tempor ut labore et dolore magna aliqua "
+    "ut enim ad minim veniam quis nostrud ullamco nisi ut aliquip ex ea commodo duis aute "
+    "irure dolor in velit esse cillum dolore eu fugiat nulla"
+)
+_LOREM = tuple(_LOREM_TEXT.split())
 _SIGN = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"\s*(?:[{_SIGN}]|[^\s{_SIGN}]+)")
 _MARKS = {

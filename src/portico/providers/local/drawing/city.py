@@ -1,5 +1,7 @@
 """Compose a city: hazy rows of towers beyond a bay that mirrors them."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 from dataclasses import dataclass
 
@@ -79,9 +81,7 @@ class City:
         scale = 1 + 0.10 * pose.forward * row.near
         shift = (pose.yaw + 0.06 * pose.side * row.near) * plane.focal
         middle = layer.shape[1] / 2 + shift, layer.shape[0] - layer.shape[0] * 0.5
-        seen = stretched(
-            layer, scale, middle, (plane.width, math.ceil(layer.shape[0] * scale))
-        )
+        seen = stretched(layer, scale, middle, (plane.width, math.ceil(layer.shape[0] * scale)))
         overlay(picture, seen, 0, round(plane.horizon_row(pose)) - seen.shape[0] + 1)
 
     def _add_city_glow(self, picture: Image, horizon: float) -> None:
@@ -174,7 +174,7 @@ def _facade(
     if spec.time == "night":
         air = air * 0.6 + colour((0.05, 0.035, 0.02))
         veil = veil * 0.75
-    return (face + (air - face) * veil).astype(np.float32)
+    return np.asarray(face + (air - face) * veil, np.float32)
 
 
 def _add_windows(

@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from portico.providers.local.drawing.encode import Sound, write_cover, write_png, write_video
+from portico.providers.local.drawing.encode import (
+    Sound,
+    VideoStyle,
+    write_cover,
+    write_png,
+    write_video,
+)
 from portico.providers.local.drawing.orders import Order
 from portico.providers.local.drawing.pixels import Bytes
 from portico.providers.local.request import OUTPUT_STEM
@@ -42,9 +48,12 @@ def deliver_video(
         report(min(done / count, 1.0))
 
     cover = write_video(
-        order.folder, name, frames, fps=rate, count=count, preset=order.preset,
-        sound=sound, on_frame=on_frame,
-    )  # fmt: skip
+        order.folder / name,
+        frames,
+        VideoStyle(rate, order.preset, sound),
+        count=count,
+        on_frame=on_frame,
+    )
     write_cover(order.folder, cover)
     shown_fps = float(rate) if rate.denominator > 1 else int(rate)
     usage: dict[str, object] = {

@@ -3,9 +3,9 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 import av.audio
@@ -26,15 +26,21 @@ _COVER_WIDTH = 640
 Sound = npt.NDArray[np.float32]  # (2, samples), -1 to 1
 
 
+@dataclass(frozen=True, slots=True)
+class VideoStyle:
+    """How a video is encoded: frames a second, the encoder's speed, and its sound."""
+
+    fps: Fraction
+    preset: str
+    sound: Sound | None = None
+
+
 def write_video(
-    folder: Path,
-    name: str,
+    path: Path,
     frames: Iterable[Bytes],
+    style: VideoStyle,
     *,
-    fps: Fraction,
     count: int,
-    preset: str,
-    sound: Sound | None = None,
     on_frame: Callable[[int], None] = lambda _: None,
 ) -> Bytes:
     """Encode frames as they come, under a temporary name, then rename; return the cover frame.
@@ -42,14 +48,14 @@ def write_video(
     One encoder thread beside the drawing one; the encoder itself runs single-threaded so that
     equal frames give equal bytes.
     """
-    part = folder / f"{PART_PREFIX}{name}"
+    part = path.with_name(f"{PART_PREFIX}{path.name}")
     chosen: list[Bytes] = []
     waiting: queue.Queue[Bytes | None] = queue.Queue(_QUEUE_FRAMES)
     failed: list[BaseException] = []
 
     def encode() -> None:
         try:
-            _encode(part, waiting, fps=fps, preset=preset, sound=sound)
+            _encode(part, waiting, style)
         except BaseException as error:  # noqa: BLE001 - handed to the drawing thread below
             failed.append(error)
             while waiting.get() is not None:
@@ -68,7 +74,7 @@ def write_video(
         worker.join()
     if failed:
         raise failed[0]
-    part.rename(folder / name)
+    part.rename(path)
     return chosen[0]
 
 
@@ -91,22 +97,15 @@ def write_cover(folder: Path, frame: Bytes) -> None:
     part.rename(folder / COVER_NAME)
 
 
-def _encode(
-    part: Path,
-    waiting: "queue.Queue[Bytes | None]",
-    *,
-    fps: Fraction,
-    preset: str,
-    sound: Sound | None,
-) -> None:
+def _encode(part: Path, waiting: "queue.Queue[Bytes | None]", style: VideoStyle) -> None:
     first = waiting.get()
     if first is None:
         message = "no frame was drawn"
         raise RuntimeError(message)
     with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         container.metadata["comment"] = MODEL_LABEL
-        video = _video_stream(container, first, fps, preset)
-        audio = _audio_stream(container) if sound is not None else None
+        video = _video_stream(container, first, style)
+        audio = _audio_stream(container) if style.sound is not None else None
         frame: Bytes | None = first
         index = 0
         while frame is not None:
@@ -118,28 +117,27 @@ def _encode(
             index += 1
             frame = waiting.get()
         container.mux(video.encode(None))
-        if audio is not None and sound is not None:
-            _write_sound(container, audio, sound)
+        if audio is not None and style.sound is not None:
+            _write_sound(container, audio, style.sound)
 
 
 def _video_stream(
-    container: av.container.OutputContainer, first: Bytes, fps: Fraction, preset: str
+    container: av.container.OutputContainer, first: Bytes, style: VideoStyle
 ) -> "av.video.stream.VideoStream":
-    stream = container.add_stream("libx264", rate=fps)
-    video = cast("av.video.stream.VideoStream", stream)
+    video = container.add_stream("libx264", rate=style.fps)
     video.height, video.width = first.shape[:2]
     video.pix_fmt = "yuv420p"
     context = video.codec_context
-    context.time_base = 1 / fps
+    context.time_base = 1 / style.fps
     context.thread_count = 1
     context.color_range = 1
     context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
-    context.options = {"preset": preset, "crf": "20", "threads": "1"}
+    context.options = {"preset": style.preset, "crf": "20", "threads": "1"}
     return video
 
 
 def _audio_stream(container: av.container.OutputContainer) -> "av.audio.stream.AudioStream":
-    stream = cast("av.audio.stream.AudioStream", container.add_stream("aac", rate=SAMPLE_RATE))
+    stream = container.add_stream("aac", rate=SAMPLE_RATE)
     stream.bit_rate = 128_000
     stream.layout = "stereo"
     return stream

@@ -13,7 +13,15 @@ from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.landscape import Landscape
 from portico.providers.local.drawing.light import choose_light
 from portico.providers.local.drawing.noise import stream
-from portico.providers.local.drawing.pixels import Bytes, Image, blurred, scaled, shrunk, to_bytes, to_floats
+from portico.providers.local.drawing.pixels import (
+    Bytes,
+    Image,
+    blurred,
+    scaled,
+    shrunk,
+    to_bytes,
+    to_floats,
+)
 from portico.providers.local.drawing.prompt import Spec
 from portico.providers.local.drawing.seascape import Seascape
 from portico.providers.local.drawing.space import Space

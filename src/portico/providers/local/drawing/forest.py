@@ -1,5 +1,7 @@
 """Compose a conifer forest: rows of trees with mist between them, and slanting light."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import numpy as np
@@ -102,9 +104,7 @@ class Forest:
         rows = (np.arange(high, dtype=np.float32) + 0.5) * 8
         low = np.exp(-np.square((rows - floor) / (plane.focal * 0.14)))[:, None]
         weight = np.clip(0.42 + 0.22 * cloud, 0, 1) * low * (1 - near) * self._foggy
-        toward(
-            picture, scaled(weight.astype(np.float32), plane.width, plane.height), self._air
-        )
+        toward(picture, scaled(weight.astype(np.float32), plane.width, plane.height), self._air)
 
 
 def _air(light: Light, spec: Spec) -> tuple[float, float, float]:
@@ -117,7 +117,7 @@ def _air(light: Light, spec: Spec) -> tuple[float, float, float]:
 
 def _floor_row(plane: Plane, near: float) -> float:
     """Return the row of the forest floor under the trees of one row."""
-    return plane.height * plane.horizon + plane.focal * (0.02 + 0.30 * near**1.5)
+    return plane.height * plane.horizon + plane.focal * (0.02 + 0.30 * math.pow(near, 1.5))
 
 
 def _row_layer(
@@ -168,7 +168,7 @@ def _floor_line(index: int, spec: Spec, width: int, plane: Plane) -> Image:
     near = _DEPTHS[index]
     line = sum(np.sin(x * k + draw.uniform(0, 6.28)) / k for k in (3.0, 5.3, 9.1, 17.0))
     rough = np.asarray(line, np.float32) * plane.focal * (0.02 + 0.03 * near)
-    return (_floor_row(plane, near) + rough).astype(np.float32)
+    return np.asarray(_floor_row(plane, near) + rough, np.float32)
 
 
 def _lay_floor(
@@ -213,7 +213,9 @@ def _tree(seed: int, index: int, light: Light, *, snow: bool) -> Image:
     cover = np.clip(np.minimum(x + left[:, None], right[:, None] - x) + 0.5, 0, 1)
     speck = draw.standard_normal((high, wide)).astype(np.float32)
     holes = blurred(speck, 1.3)
-    cover *= np.clip(1.15 - np.maximum(holes * 2.2 - 0.35 + np.abs(x) / (reach[:, None] + 1) * 0.5, 0), 0, 1)
+    cover *= np.clip(
+        1.15 - np.maximum(holes * 2.2 - 0.35 + np.abs(x) / (reach[:, None] + 1) * 0.5, 0), 0, 1
+    )
     trunk = (np.abs(x) < wide * 0.018) & (y[:, None] > 0.1)
     side = 1.0 if light.sun_side > 0 else -1.0
     bright = 0.48 + 0.34 * np.clip(side * x / (reach[:, None] + 4), -1, 1) + 0.16 * phase[:, None]
@@ -244,4 +246,4 @@ def _rays(spec: Spec, light: Light) -> Image | None:
     )
     strength = {"dawn": 0.34, "sunset": 0.30}.get(spec.time, 0.22)
     fade = np.exp(-np.square(y - 0.25) * 4) * np.exp(-np.square(angle) * 0.9)
-    return (np.clip(np.asarray(beams), 0, 2) * fade * strength).astype(np.float32)
+    return np.asarray(np.clip(np.asarray(beams), 0, 2) * fade * strength, np.float32)

@@ -1,5 +1,7 @@
 """Make the grounds: mountains, dunes, rolling meadows; each with its baked colour and light."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import numpy as np
 
 from portico.providers.local.drawing.light import Light
@@ -43,7 +45,11 @@ def dunes(spec: Spec, light: Light) -> Ground:
     north = np.arange(_SIZE, dtype=np.float32)[:, None] / _SIZE
     east = np.arange(_SIZE, dtype=np.float32)[None, :] / _SIZE
     heights = np.zeros((_SIZE, _SIZE), np.float32)
-    for waves_n, waves_e, tall, shift in ((7, 3, 34.0, 0.26), (13, -5, 9.0, 0.45), (23, 6, 2.4, 0.7)):
+    for waves_n, waves_e, tall, shift in (
+        (7, 3, 34.0, 0.26),
+        (13, -5, 9.0, 0.45),
+        (23, 6, 2.4, 0.7),
+    ):
         phase = (north * waves_n + east * waves_e + warp * shift) % 1.0
         rise = np.where(phase < 0.68, phase / 0.68, (1 - phase) / 0.32)
         smooth = rise * rise * (3 - 2 * rise) * 0.5 + rise * 0.5
@@ -123,5 +129,7 @@ def _soft(values: Image, cells: float) -> Image:
     return wrapped_blur(np.ascontiguousarray(values, np.float32), cells)
 
 
-def _mix(first: tuple[float, float, float], second: tuple[float, float, float], weight: Image) -> Image:
+def _mix(
+    first: tuple[float, float, float], second: tuple[float, float, float], weight: Image
+) -> Image:
     return (colour(first) + (colour(second) - colour(first)) * weight).astype(np.float32)

@@ -1,5 +1,7 @@
 """Compose a view over land: sky, ground, a lake where there is one, and what stands on it."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,7 +98,9 @@ class Landscape:
         np.copyto(picture[first:], dry, where=in_front[..., None])
 
 
-def find_place(ground: Ground, stand: _Stand, seed: int, *, wet: bool) -> tuple[float, float, float]:
+def find_place(
+    ground: Ground, stand: _Stand, seed: int, *, wet: bool
+) -> tuple[float, float, float]:
     """Return where the camera stands (east, north, height), chosen for an open, shapely view.
 
     Looks at some hundred random places, always northward: near ground must stay below the view,
@@ -124,7 +128,10 @@ def _score(seen: Image, view: tuple[Image, float], stand: _Stand, *, wet: bool) 
     slopes = (seen - np.float32(height)) / depths
     near = depths[:, 0] < stand.travel_m * 4 + 30
     skyline = slopes[~near].max(axis=0)
-    score = -abs(float(skyline.mean()) - stand.skyline) * 9 - abs(float(skyline.std()) - stand.spread) * 9
+    score = (
+        -abs(float(skyline.mean()) - stand.skyline) * 9
+        - abs(float(skyline.std()) - stand.spread) * 9
+    )
     blocked = float(slopes[near].max())
     score -= max(0.0, blocked + 0.02) * 60
     if wet:

@@ -1,5 +1,7 @@
 """Choose the light of a scene: the colours of sky, sun, clouds, air and water."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 from dataclasses import dataclass, replace
 

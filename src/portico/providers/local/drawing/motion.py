@@ -15,6 +15,7 @@ _TRACK_SIDE = 320
 _ROOM = 1.10
 _ZOOM_MIN, _ZOOM_MAX = 0.7, 1.8
 _SHIFT_MAX = 0.45
+_CORNERS_MIN = 8
 
 Matrix = npt.NDArray[np.float64]
 
@@ -55,11 +56,11 @@ def _similarity(before: Bytes, after: Bytes) -> Matrix:
     """Return the 3x3 similarity between two frames; identity when there is nothing to track."""
     still: Matrix = np.eye(3)
     corners = cv2.goodFeaturesToTrack(before, 160, 0.01, 7)
-    if corners is None or len(corners) < 8:
+    if getattr(corners, "size", 0) < 2 * _CORNERS_MIN:  # None when there is not a single one
         return still
     moved, good, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)  # type: ignore[call-overload]
     keep = good.ravel() == 1
-    if int(keep.sum()) < 8:
+    if int(keep.sum()) < _CORNERS_MIN:
         return still
     cv2.setRNGSeed(7)
     found, _ = cv2.estimateAffinePartial2D(corners[keep], moved[keep], ransacReprojThreshold=1.5)

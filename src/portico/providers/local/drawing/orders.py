@@ -114,7 +114,9 @@ class Order:
     def switch(self, name: str) -> bool:
         """Return a parameter as yes or no; absent is no."""
         value = self.request.params.get(name, False)
-        return value.lower() in {"true", "1", "yes", "on"} if isinstance(value, str) else bool(value)
+        return (
+            value.lower() in {"true", "1", "yes", "on"} if isinstance(value, str) else bool(value)
+        )
 
     def inputs(self, *roles: Role) -> list[RenderInput]:
         """Return the inputs of these roles, in the order of the roles."""

@@ -1,5 +1,7 @@
 """Move a camera over a still picture: pans, pushes and a gentle parallax."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 from collections.abc import Iterator
 from typing import cast
 
@@ -12,7 +14,8 @@ from portico.providers.local.size import Size
 
 _MARGIN = 1.16  # the picture is this much larger than the frame, so that there is room to move
 _TOP_SHARE = 0.25  # of what a crop removes from the height, the part removed above
-_CUT_SIDE = 256
+_CUT_SIDE = 224
+_FLAT = 9.0  # deviation, of 255, below which a picture is one plain surface
 _ZOOM = 0.11
 
 
@@ -98,24 +101,28 @@ def picture_depth(picture: Bytes) -> Image:
 def foreground(small: Bytes) -> Image | None:
     """Return a mask of what stands in the middle of a small picture; None when nothing does."""
     height, width = small.shape[:2]
+    if float(small.std()) < _FLAT:
+        return None
     mask = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
     mask[: height // 20 + 1] = cv2.GC_BGD
     mask[:, : width // 20 + 1] = cv2.GC_BGD
     mask[:, -(width // 20 + 1) :] = cv2.GC_BGD
-    mask[round(height * 0.2) : round(height * 0.95), round(width * 0.28) : round(width * 0.72)] = (
+    mask[round(height * 0.08) : round(height * 0.95), round(width * 0.28) : round(width * 0.72)] = (
         cv2.GC_PR_FGD
     )
     cv2.setRNGSeed(7)
     try:
-        cv2.grabCut(small, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 3,
-                    cv2.GC_INIT_WITH_MASK)  # fmt: skip
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(small, mask, (0, 0, 1, 1), *models, 3, cv2.GC_INIT_WITH_MASK)
     except cv2.error:
         return None
     found = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.float32)
     return found if 0.03 < float(found.mean()) < 0.75 else None
 
 
-def _path(move: str, moment: float, *, seconds: float, seed: int) -> tuple[float, float, float, float]:
+def _path(
+    move: str, moment: float, *, seconds: float, seed: int
+) -> tuple[float, float, float, float]:
     """Return zoom, shift across and down (shares of the frame), and parallax."""
     eased = ease(moment)
     centred = eased - 0.5

@@ -148,9 +148,7 @@ def enhance_video(order: Order, report: Report) -> Made:
     count = max(1, round(facts.seconds * facts.fps))
     frames = (enlarge_frame(frame, size) for frame in read_video(video, fps=facts.fps))
     sound = read_sound(video, facts.seconds) if facts.has_audio else None
-    return deliver_video(
-        order, report, frames, size=size, count=count, fps=facts.fps, sound=sound
-    )
+    return deliver_video(order, report, frames, size=size, count=count, fps=facts.fps, sound=sound)
 
 
 def _move(order: Order) -> str | None:

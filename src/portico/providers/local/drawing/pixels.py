@@ -1,12 +1,13 @@
 """Give OpenCV's primitives exact types; every picture here is float32 RGB, 0 to 1."""
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-Image = npt.NDArray[np.float32]
+Image = npt.NDArray[np.floating[Any]]  # float32 wherever speed matters
 Bytes = npt.NDArray[np.uint8]
 RGB = tuple[float, float, float]
 Point = tuple[float, float]
@@ -17,7 +18,8 @@ cv2.setNumThreads(1)
 def sample(texture: Image, u: Image, v: Image, *, wrap: bool = True) -> Image:
     """Read a texture at float pixel positions, bilinear; wraps round or repeats its edge."""
     border = cv2.BORDER_WRAP if wrap else cv2.BORDER_REPLICATE
-    return cast("Image", cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=border))
+    at_u, at_v = np.asarray(u, np.float32), np.asarray(v, np.float32)
+    return cast("Image", cv2.remap(texture, at_u, at_v, cv2.INTER_LINEAR, borderMode=border))
 
 
 def scaled(picture: Image, width: int, height: int) -> Image:
@@ -44,7 +46,7 @@ def mixed(first: Image, second: Image, weight: Image) -> Image:
 def smoothstep(low: float, high: float, value: Image) -> Image:
     """Return the usual soft threshold, 0 below `low`, 1 above `high`."""
     x = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return (x * x * (3 - 2 * x)).astype(np.float32)
+    return np.asarray(x * x * (3 - 2 * x), np.float32)
 
 
 def planes(picture: Image) -> tuple[Image, ...]:
@@ -52,9 +54,9 @@ def planes(picture: Image) -> tuple[Image, ...]:
     return cast("tuple[Image, ...]", cv2.split(picture))
 
 
-def merged(channels: list[Image]) -> Image:
+def merged(channels: Sequence[Image]) -> Image:
     """Join channels again."""
-    return cast("Image", cv2.merge(channels))
+    return cast("Image", cv2.merge(list(channels)))
 
 
 def add_light(picture: Image, power: Image, rgb: RGB) -> None:

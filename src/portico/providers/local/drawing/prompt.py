@@ -129,32 +129,19 @@ def _expanded(prompt: str, slots: tuple[str, ...]) -> str:
 
 def _plain(text: str) -> str:
     folded = unicodedata.normalize("NFC", text).casefold()
+    for trap, meant in words.TRAPS.items():
+        folded = folded.replace(trap, meant)
     return re.sub(r"[\s_]+", " ", folded).strip()
 
 
 @functools.cache
 def _pattern(entry: str) -> re.Pattern[str]:
-    """Compile one table entry; `|` parts that hold Chinese or Vietnamese are whole phrases."""
-    choices: list[str] = []
-    for part in entry.split("|"):
-        phrases = [part] if _is_phrase(part) else part.split()
-        choices += [_choice(phrase) for phrase in phrases]
-    return re.compile("|".join(choices))
-
-
-def _is_phrase(part: str) -> bool:
-    return not part.isascii() and "*" not in part and (" " not in part or _is_vietnamese(part))
-
-
-def _is_vietnamese(part: str) -> bool:
-    marks = unicodedata.normalize("NFD", part)
-    return any(mark in marks for mark in "\u0323\u0309\u0302\u0306\u031b\u0300đ")
+    return re.compile("|".join(_choice(word) for word in entry.replace("|", " ").split()))
 
 
 def _choice(phrase: str) -> str:
     if any("\u3400" <= letter <= "\u9fff" for letter in phrase):
         return re.escape(phrase)
     stem = phrase.endswith("*")
-    body = r"[ -]".join(re.escape(word) for word in phrase.rstrip("*").split("-"))
-    body = body.replace(r"\ ", " ")
+    body = "[ -]".join(re.escape(word) for word in phrase.rstrip("*").split("-"))
     return rf"(?<!\w){body}" if stem else rf"(?<!\w){body}(?!\w)"

@@ -1,5 +1,7 @@
 """Compose the sea: sky, far islands, water, boat, birds."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import numpy as np

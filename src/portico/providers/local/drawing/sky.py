@@ -1,5 +1,7 @@
 """Paint the sky: gradient, sun or moon, clouds on two sheets, stars."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import cv2
@@ -60,7 +62,7 @@ class Sky:
         mid = np.exp(-up * 2.4)[:, None]
         zenith, middle = colour(light.zenith), colour(light.middle)
         base = zenith + (middle - zenith) * mid
-        return (base + (colour(light.horizon) - base) * low).astype(np.float32)
+        return np.asarray(base + (colour(light.horizon) - base) * low, np.float32)
 
     def _add_glow(self, picture: Image, turn: Image, up: Image) -> None:
         light = self._light
@@ -70,9 +72,7 @@ class Sky:
         glow = 0.34 * np.exp(-square * 20.0) + 0.30 * np.exp(-np.sqrt(square) * 4.0)
         add_light(picture, glow.astype(np.float32), light.glow)
 
-    def _add_clouds(
-        self, picture: Image, pose: Pose, time_s: float, side: float
-    ) -> None:
+    def _add_clouds(self, picture: Image, pose: Pose, time_s: float, side: float) -> None:
         sheet, light = self._clouds, self._light
         last = min(picture.shape[0], math.ceil(self._half.horizon_row(pose)) + 2)
         if sheet is None or last < 1:

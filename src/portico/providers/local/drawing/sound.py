@@ -1,5 +1,7 @@
 """Make a scene's sound: filtered noise for wind, waves and rain, a soft chord elsewhere."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import numpy as np
@@ -29,7 +31,7 @@ def scene_sound(spec: Spec, seconds: float) -> Sound:
         sound += _chirps(spec, time_s) * np.float32(0.5)
     peak = float(np.abs(sound).max())
     fade = np.minimum(1, np.minimum(time_s / 0.4, (time_s[-1] - time_s) / 0.5 + 1e-3))
-    return (sound * fade * np.float32(0.6 / max(peak, 1e-6))).astype(np.float32)
+    return np.asarray(sound * fade * np.float32(0.6 / max(peak, 1e-6)), np.float32)
 
 
 def _waves(spec: Spec, time_s: Sound) -> Sound:
@@ -38,21 +40,21 @@ def _waves(spec: Spec, time_s: Sound) -> Sound:
     deep = _band(spec.seed, "rumble", time_s.size, 35, 220)
     phase = float(draw.uniform(0, 6.28))
     swell = 0.45 + 0.55 * np.sin(2 * math.pi * time_s / 5.3 + phase) ** 2
-    return (hiss * swell**2 * 0.8 + deep * 0.6 * swell).astype(np.float32)
+    return np.asarray(hiss * swell**2 * 0.8 + deep * 0.6 * swell, np.float32)
 
 
 def _wind(spec: Spec, time_s: Sound) -> Sound:
     air = _band(spec.seed, "wind sound", time_s.size, 90, 700)
     phase = float(stream(spec.seed, "gust").uniform(0, 6.28))
     gust = 0.65 + 0.35 * np.sin(time_s * 0.9 + phase) * np.sin(time_s * 0.37 + 1)
-    return (air * gust).astype(np.float32)
+    return np.asarray(air * gust, np.float32)
 
 
 def _chord(notes: tuple[float, ...], time_s: Sound) -> Sound:
     left = sum(np.sin(2 * math.pi * f * time_s) / (i + 1.5) for i, f in enumerate(notes))
     right = sum(np.sin(2 * math.pi * f * 1.003 * time_s) / (i + 1.5) for i, f in enumerate(notes))
     beat = 0.7 + 0.3 * np.sin(time_s * 0.8)
-    return (np.stack([left, right]) * beat * 0.5).astype(np.float32)
+    return np.asarray(np.stack([left, right]) * beat * 0.5, np.float32)
 
 
 def _chirps(spec: Spec, time_s: Sound) -> Sound:
@@ -79,4 +81,4 @@ def _band(seed: int, purpose: str, count: int, low_hz: float, high_hz: float) ->
     shape = 1 / (1 + (low_hz / np.maximum(hz, 1)) ** 4) / (1 + (hz / high_hz) ** 2)
     shape /= np.sqrt(np.maximum(hz, 20))
     out = np.fft.irfft(spectrum * shape, n=count)
-    return (out / max(float(out.std()) * 3, 1e-9)).astype(np.float32)
+    return np.asarray(out / max(float(out.std()) * 3, 1e-9), np.float32)

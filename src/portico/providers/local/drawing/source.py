@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import av
-import av.error
 import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageOps
@@ -105,7 +104,7 @@ def read_video(item: RenderInput, *, fps: Fraction) -> Iterator[Bytes]:
             while last is not None and made < limit and Fraction(made) / fps < at - start:
                 yield last
                 made += 1
-            last = frame.to_ndarray(format="rgb24")
+            last = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
         if last is not None and made < limit:
             yield last
             made += 1
@@ -158,7 +157,7 @@ def _head(item: RenderInput) -> bytes:
         with Path(item.path).open("rb") as file:
             return file.read(_HEAD_BYTES)
     except OSError as error:
-        _reject("The input file cannot be read", error)
+        return _reject("The input file cannot be read", error)
 
 
 def _picture_format(head: bytes) -> str:
@@ -168,7 +167,7 @@ def _picture_format(head: bytes) -> str:
         return "PNG"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"
-    _reject("The picture is not a JPEG, PNG or WebP file")
+    return _reject("The picture is not a JPEG, PNG or WebP file")
 
 
 def _video_format(head: bytes) -> str:
@@ -176,7 +175,7 @@ def _video_format(head: bytes) -> str:
         return "mp4"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "matroska"
-    _reject("The video is not an MP4 or WebM file")
+    return _reject("The video is not an MP4 or WebM file")
 
 
 def _check_picture(picture: Pictures.Image) -> None:

@@ -1,5 +1,7 @@
 """Compose deep space: nebula, stars, a lit turning planet, sometimes with rings."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import numpy as np
@@ -128,7 +130,9 @@ class Planet:
         distance = np.hypot(flat_x, flat_y)
         tone = self._rings if self._rings is not None else np.zeros(2, np.float32)
         share = np.interp((distance - 1.25) / 1.15, np.linspace(0, 1, tone.size), tone, 0, 0)
-        shade = np.where((np.abs(flat_y - flat_x * 0.2) < 1) & (flat_x * self._sun[0] < 0), 0.2, 1.0)
+        shade = np.where(
+            (np.abs(flat_y - flat_x * 0.2) < 1) & (flat_x * self._sun[0] < 0), 0.2, 1.0
+        )
         picture = share[..., None] * shade[..., None] * colour((0.86, 0.76, 0.62))
         return picture.astype(np.float32), np.minimum(share * 1.2, 0.9).astype(np.float32)
 
@@ -169,13 +173,15 @@ def _planet_map(seed: int, style: str) -> Image:
     clouds = smoothstep(0.35, 1.7, field(seed, "planet clouds", _MAP, slope=1.5, low=3))[..., None]
     poles = smoothstep(0.40, 0.47, np.abs(np.linspace(-0.5, 0.5, _MAP, dtype=np.float32)))
     picture = picture * (1 - clouds * 0.9) + 0.95 * clouds * 0.9
-    return (picture + (0.93 - picture) * poles[:, None, None]).astype(np.float32)
+    return np.asarray(picture + (0.93 - picture) * poles[:, None, None], np.float32)
 
 
 def _ramp(tone: Image, stops: tuple[tuple[float, float, float], ...]) -> Image:
     at = np.clip(tone, 0, 1)
     grid = np.linspace(0, 1, len(stops))
-    channels = [np.interp(at, grid, [stop[i] for stop in stops]).astype(np.float32) for i in range(3)]
+    channels = [
+        np.interp(at, grid, [stop[i] for stop in stops]).astype(np.float32) for i in range(3)
+    ]
     return merged(channels)
 
 
@@ -204,12 +210,16 @@ def _backdrop(spec: Spec, plane: Plane) -> Image:
     cloud = field(spec.seed, "nebula", _MAP, slope=1.7, low=1)
     main = sample(cloud, u + warp_a * 22, v + warp_b * 22)
     second = sample(cloud, u * 0.7 - warp_b * 30 + 100, v * 0.7 + warp_a * 30 + 200)
-    first_rgb, second_rgb, core_rgb = _NEBULAE[int(stream(spec.seed, "hue").integers(len(_NEBULAE)))]
+    first_rgb, second_rgb, core_rgb = _NEBULAE[
+        int(stream(spec.seed, "hue").integers(len(_NEBULAE)))
+    ]
     dense = smoothstep(-0.6, 2.2, main)
     faint = smoothstep(-0.4, 2.4, second)
     dust = smoothstep(0.2, 1.6, sample(cloud, u * 1.6 + warp_a * 40, v * 1.6 + warp_b * 40))
     core = smoothstep(1.2, 3.2, main + 0.5 * second)
-    picture = dense[..., None] * colour(first_rgb) * 0.60 + faint[..., None] * colour(second_rgb) * 0.45
+    picture = (
+        dense[..., None] * colour(first_rgb) * 0.60 + faint[..., None] * colour(second_rgb) * 0.45
+    )
     picture += core[..., None] * colour(core_rgb) * 0.55
     picture *= 1 - 0.62 * dust[..., None]
     picture += colour((0.006, 0.008, 0.018))

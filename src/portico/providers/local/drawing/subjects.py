@@ -1,5 +1,7 @@
 """Draw the small things a scene may hold: a boat, birds, balloons."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import cv2
@@ -59,7 +61,11 @@ class Birds:
         count = int(draw.integers(6, 12))
         self._plane = plane
         self._start = np.column_stack(
-            [draw.normal(0, 0.16, count), draw.normal(0, 0.045, count), draw.uniform(0.6, 1.4, count)]
+            [
+                draw.normal(0, 0.16, count),
+                draw.normal(0, 0.045, count),
+                draw.uniform(0.6, 1.4, count),
+            ]
         )
         self._phase = draw.uniform(0, 6.28, count)
         self._origin = float(draw.uniform(-0.35, -0.05)), float(draw.uniform(0.16, 0.24))

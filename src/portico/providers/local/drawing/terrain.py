@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.light import Light
@@ -44,7 +45,8 @@ class Ground:
         """Return the ground's height at one place."""
         u = np.array([[east * self.cells_per_m]], np.float32)
         v = np.array([[north * self.cells_per_m]], np.float32)
-        return float(sample(self.heights, u, v)[0, 0])
+        height = sample(self.heights, u, v)
+        return float(np.float64(height.flat[0]))
 
     def seen_from(self, east: float, north: float, depths: Image, across: Image) -> Image:
         """Return the heights at some depths and sides of a place, looking north."""
@@ -66,8 +68,9 @@ class Tracer:
         self._grain = field(seed, "grain", 512, slope=0.9, low=3, high=200).clip(-2.2, 2.2)
 
     def depth(self, camera: Camera) -> tuple[int, Image, Image]:
-        """Return the first row with ground, the depth of each pixel from there on in metres
-        (infinite where sky), and each column's exact skyline row.
+        """Return the first row with ground, depths in metres, and each column's skyline row.
+
+        Depths are of the pixels from the first row on, infinite where there is sky.
         """
         rows, run = self._rows(camera)
         height, width = self._plane.height, self._plane.width
@@ -81,7 +84,7 @@ class Tracer:
         index = np.ascontiguousarray((len(self._depths) - below).T)
         return first, self._exact(rows, index, first), skyline
 
-    def paint(self, picture: Image, camera: Camera, wet: Image | None = None) -> tuple[int, Image]:
+    def paint(self, picture: Image, camera: Camera) -> tuple[int, Image]:
         """Paint the ground over the sky, in place; return the first row and the depths."""
         first, depth, skyline = self.depth(camera)
         part = picture[first:]
@@ -120,7 +123,7 @@ class Tracer:
         v = depth * ((cos - across * sin) * cells) + north
         return u.astype(np.float32), v.astype(np.float32)
 
-    def _exact(self, rows: Image, index: Image, first: int) -> Image:
+    def _exact(self, rows: Image, index: npt.NDArray[np.int32], first: int) -> Image:
         """Interpolate the depth between the step in front of a pixel and the one behind it."""
         steps, width = rows.shape
         behind = np.clip(index, 1, steps - 1).astype(np.intp)
@@ -135,7 +138,7 @@ class Tracer:
         # Depth along one straight piece of ground seen in perspective.
         exact = d1 / (self._ratio + (1 - self._ratio) * share)
         exact[index >= steps] = np.inf
-        return exact.astype(np.float32)
+        return np.asarray(exact, np.float32)
 
     def _tone(self, depth: Image, camera: Camera) -> list[Image]:
         ground = self._ground
@@ -146,7 +149,10 @@ class Tracer:
         weight = np.float32(ground.detail) / (1 + np.square(depth / np.float32(reach * 2.2)))
         grain = sample(self._grain, u * scale, v * scale) * weight
         wide = np.float32(ground.detail) / (1 + np.square(depth / np.float32(reach * 18)))
-        grain += sample(self._grain, u * (scale * np.float32(0.13)) + 99, v * (scale * np.float32(0.13))) * wide
+        grain += (
+            sample(self._grain, u * (scale * np.float32(0.13)) + 99, v * (scale * np.float32(0.13)))
+            * wide
+        )
         lift = 1 + np.maximum(grain, np.float32(-0.85))
         return [channel * lift for channel in tint]
 
@@ -165,11 +171,11 @@ class Tracer:
 
     def _air_glow(self, camera: Camera) -> Image:
         turn = self._plane.across + np.float32(camera.yaw - self._light.sun_side)
-        return (0.30 * np.exp(-np.abs(turn) * 3.0))[None, :].astype(np.float32)
+        return np.asarray(0.30 * np.exp(-np.abs(turn) * 3.0), np.float32)[None, :]
 
 
 def lit(heights: Image, cell_m: float, light: Light, *, soft: float = 0.0) -> tuple[Image, Image]:
-    """Return each cell's direct light (0 to 1, cast shadows included) and its openness to the sky."""
+    """Return each cell's direct light (0 to 1, with cast shadows) and its openness to the sky."""
     elevation = max(light.sun_height, 0.20)
     east = math.cos(elevation) * math.sin(light.sun_side)
     north = math.cos(elevation) * math.cos(light.sun_side)
@@ -211,5 +217,6 @@ def wrapped_blur(values: Image, sigma: float) -> Image:
 def tinted(albedo: Image, direct: Image, sky: Image, light: Light) -> Image:
     """Return a surface's colour under a light."""
     return (
-        albedo * (colour(light.direct) * direct[..., None] * 1.15 + colour(light.ambient) * sky[..., None])
+        albedo
+        * (colour(light.direct) * direct[..., None] * 1.15 + colour(light.ambient) * sky[..., None])
     ).astype(np.float32)

@@ -22,7 +22,7 @@ def enhanced_size(width: int, height: int, *, even: bool) -> Size:
 
 
 def enlarge_picture(picture: Bytes, size: Size) -> Bytes:
-    """Enlarge a still: Lanczos and back-projection when clean; smoothed and sharpened when noisy."""
+    """Enlarge a still: Lanczos and back-projection; smoothed and sharpened when noisy."""
     if noise_level(picture) > _NOISY:
         calm = cast("Bytes", cv2.bilateralFilter(picture, 5, 18, 2.0))
         large = cv2.resize(calm, size, interpolation=cv2.INTER_LANCZOS4)
@@ -34,8 +34,8 @@ def enlarge_picture(picture: Bytes, size: Size) -> Bytes:
         for _ in range(2):
             back = cv2.resize(large, shape, interpolation=cv2.INTER_AREA)
             wrong = cv2.resize(small - back, size, interpolation=cv2.INTER_CUBIC)
-            large = cast("Image", large + wrong)
-    return np.clip(large + 0.5, 0, 255).astype(np.uint8)
+            large = large + wrong
+    return np.asarray(np.clip(large + 0.5, 0, 255), np.uint8)
 
 
 def enlarge_frame(frame: Bytes, size: Size) -> Bytes:

@@ -4,10 +4,13 @@ It finds what stands in the middle, marks the part of the body by its height, be
 row by row to the body's width and keeps the person's shading. No sleeves, no legs, no pose.
 """
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 from typing import cast
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from portico.providers.local.drawing.picture_move import foreground
 from portico.providers.local.drawing.pixels import Bytes, Image, blurred
@@ -37,7 +40,7 @@ def dressed(person: Bytes, garment: Bytes, part: str) -> Bytes:
     where = [cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in (cover, u, v)]
     laid = cv2.remap(cloth, where[1] * size[0], where[2] * size[1], cv2.INTER_LINEAR)
     solid = cv2.remap(grain, where[1] * size[0], where[2] * size[1], cv2.INTER_LINEAR)
-    weight = cast("Image", where[0] * solid)
+    weight = where[0] * solid
     shade = _shading(person, weight)
     mixed = person + (laid * shade[..., None] - person) * weight[..., None]
     return np.clip(mixed, 0, 255).astype(np.uint8)
@@ -63,7 +66,7 @@ def _fitted(body: Image, band: tuple[float, float]) -> tuple[Image, Image, Image
     return cover.astype(np.float32), u.astype(np.float32), v.astype(np.float32)
 
 
-def _smooth(profile: Image, inside: Image) -> Image:
+def _smooth(profile: Image, inside: npt.NDArray[np.bool_]) -> Image:
     """Smooth a profile down the body, so that the cloth hangs and does not jitter."""
     known = np.flatnonzero(inside)
     filled = np.interp(np.arange(profile.size), known, profile[known]) if known.size else profile
@@ -92,12 +95,13 @@ def _shading(person: Bytes, weight: Image) -> Image:
     soft = blurred(grey, max(1.0, person.shape[1] / 160))
     seen = weight > 0.5
     level = float(np.median(soft[seen])) if bool(seen.any()) else 128.0
-    return np.clip(0.55 + 0.45 * soft / max(level, 8.0), 0.4, 1.35).astype(np.float32)
+    return np.asarray(np.clip(0.55 + 0.45 * soft / max(level, 8.0), 0.4, 1.35), np.float32)
 
 
 def _ellipse(height: int, width: int) -> Image:
     mask = np.zeros((height, width), np.uint8)
-    cv2.ellipse(mask, (width // 2, height // 2), (width // 4, round(height * 0.46)), 0, 0, 360, 1, -1)
+    axes = width // 4, round(height * 0.46)
+    cv2.ellipse(mask, (width // 2, height // 2), axes, 0, 0, 360, 1, -1)
     return mask.astype(np.float32)
 
 

@@ -1,5 +1,7 @@
 """Paint water: an FFT ocean's slopes, reflections of what is already drawn, glitter and foam."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import numpy as np
@@ -70,7 +72,9 @@ class Water:
         white = (colour(light.ambient) + colour(light.direct) * np.float32(0.75)).clip(0, 0.95)
         self._white = white.tolist()
 
-    def paint(self, picture: Image, pose: Pose, time_s: float, *, east: float, north: float) -> None:
+    def paint(
+        self, picture: Image, pose: Pose, time_s: float, *, east: float, north: float
+    ) -> None:
         """Paint everything below the horizon, in place; (east, north) is the camera's place."""
         row = self._plane.horizon_row(pose)
         first = max(0, math.ceil(row))
@@ -122,8 +126,8 @@ class Water:
         z = (cos - across * sin) * depth + np.float32(place[1])
         footprint = depth * depth / np.float32(self.camera_m * self._plane.focal)
         big = sample(sea, x * (_GRID / 90.0), z * (_GRID / 90.0))
-        fine_x, fine_z = x * 0.82 + z * 0.57, z * 0.82 - x * 0.57
-        fine = sample(sea, fine_x * (_GRID / 13.0), fine_z * (_GRID / 13.0))
+        turned = x * 0.82 + z * 0.57, z * 0.82 - x * 0.57
+        fine = sample(sea, turned[0] * (_GRID / 13.0), turned[1] * (_GRID / 13.0))
         far = sample(sea, x * (_GRID / 700.0) + 91, z * (_GRID / 700.0) + 37)
         w_big = 1 / (1 + (footprint / 14) ** 2)
         w_fine = 0.62 / (1 + (footprint / 1.6) ** 2)
@@ -132,10 +136,10 @@ class Water:
         height, big_x, big_z = planes(big)
         _, fine_x, fine_z = planes(fine)
         _, far_x, far_z = planes(far)
-        sx = (big_x * w_big + fine_x * w_fine + far_x * w_far) * rough
-        sz = (big_z * w_big + fine_z * w_fine + far_z * w_far) * rough
+        sx: Image = (big_x * w_big + fine_x * w_fine + far_x * w_far) * rough
+        sz: Image = (big_z * w_big + fine_z * w_fine + far_z * w_far) * rough
         # A distant sea shows the faces turned to us, so it mirrors the higher sky.
-        sz -= rough * np.float32(0.55) * (1 - w_big)
+        sz = sz - rough * np.float32(0.55) * (1 - w_big)
         return height * w_big, sx, sz
 
     def _mirror(self, picture: Image, pose: Pose, across: Image, up: Image) -> Image:
@@ -161,9 +165,7 @@ class Water:
         strength = np.float32(self._light.disc * (0.5 if self._light.is_moon else 1.0))
         return np.asarray((sharp * np.float32(2.6) + wide * np.float32(0.2)) * strength, np.float32)
 
-    def _foam_at(
-        self, height: Image, x: Image, depth: Image, place: tuple[float, float]
-    ) -> Image:
+    def _foam_at(self, height: Image, x: Image, depth: Image, place: tuple[float, float]) -> Image:
         east = (x + np.float32(place[0])) * 9
         north = np.broadcast_to((depth + np.float32(place[1])) * 9, x.shape)
         speckle = sample(self._speckle, east.astype(np.float32), north.astype(np.float32))

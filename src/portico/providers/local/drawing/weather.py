@@ -1,5 +1,7 @@
 """Lay rain, snow and lightning over a finished view."""
 
+# ruff: noqa: PLR2004 - a picture is made of proportions
+
 import math
 
 import cv2
