@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -25,11 +26,11 @@ DEMUXERS = {
     "audio/wav": "wav",
     "audio/mpeg": "mp3",
 }
-DECODERS = (
-    "h264,hevc,libdav1d,av1,vp8,vp9,libvpx,libvpx-vp9,mpeg4,mjpeg,prores,"
-    "aac,aac_fixed,mp3,mp3float,opus,libopus,vorbis,alac,flac,"
-    "pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s32le,pcm_f32le"
-)
+DECODERS = frozenset([
+    "h264", "hevc", "libdav1d", "av1", "vp8", "vp9", "libvpx", "libvpx-vp9", "mpeg4", "mjpeg",
+    "prores", "aac", "aac_fixed", "mp3", "mp3float", "opus", "libopus", "vorbis", "alac", "flac",
+    "pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s32le", "pcm_f32le",
+])  # fmt: skip
 COVER_FRAMES_MAX = 24  # of so many first frames the first good one becomes the cover
 GOOD_CONTRAST = 20.0  # standard deviation of brightness, of 255
 MISSING_S_MAX = 0.5  # how much a file may lack of what its header promises
@@ -58,6 +59,7 @@ def inspect(request: dict[str, Any]) -> dict[str, Any]:
             "duration_ms": round(duration_s * 1_000),
         }
         if film is None:
+            refuse_odd_codec(container.streams.audio[0])
             next(container.decode(audio=0))
             return facts
         facts["frames"] = frames
@@ -95,7 +97,10 @@ def count(container: InputContainer, film: VideoStream | None) -> tuple[int, flo
 
 def look(container: InputContainer, *, cover_to: str | None) -> None:
     """Decode the first frame, or as many as it takes to find a good one for the cover."""
-    frames = container.decode(video=0)
+    film = film_of(container)
+    assert film is not None
+    refuse_odd_codec(film)
+    frames = container.decode(film)
     best = small(next(frames))
     for _ in range(COVER_FRAMES_MAX if cover_to else 0):
         if contrast(best) >= GOOD_CONTRAST:
@@ -106,6 +111,15 @@ def look(container: InputContainer, *, cover_to: str | None) -> None:
         best = max(best, small(frame), key=contrast)
     if cover_to:
         draw_cover(best, cover_to)
+
+
+def refuse_odd_codec(stream: VideoStream | AudioStream) -> None:
+    """Refuse to decode with anything but a decoder in use today.
+
+    The library's own white list holds while it opens a file, but not when it decodes.
+    """
+    if stream.codec_context.name not in DECODERS:
+        raise RefusedError(Refusal.BROKEN)
 
 
 def small(frame: VideoFrame) -> Image.Image:
@@ -138,7 +152,7 @@ def opened(request: dict[str, Any]) -> Iterator[InputContainer]:
         av.open(
             file,
             format=DEMUXERS[request["media_type"]],
-            options={"protocol_whitelist": "none", "codec_whitelist": DECODERS},
+            options={"protocol_whitelist": "none", "codec_whitelist": ",".join(DECODERS)},
             metadata_errors="replace",
         ) as container,
     ):

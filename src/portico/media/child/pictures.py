@@ -1,5 +1,6 @@
 """JPEG, PNG and WebP: header first, then limits, then pixels; runs in the child only."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,13 @@ def strip(path: str, media_type: str, *, to: str) -> None:
     picture is turned and encoded again.
     """
     with Image.open(path, formats=[FORMATS[media_type]]) as image:
-        if orientation(image) == _UPRIGHT:
-            Path(to).write_bytes(STRIP[media_type](Path(path).read_bytes()))
-            return
-        profile = image.info.get("icc_profile")
-        upright = ImageOps.exif_transpose(image)
-        upright.save(to, FORMATS[media_type], quality=AGAIN_QUALITY, icc_profile=profile, exif=b"")
+        is_upright = orientation(image) == _UPRIGHT
+        data = Path(path).read_bytes() if is_upright else encoded_upright(image, media_type)
+    Path(to).write_bytes(STRIP[media_type](data))
+
+
+def encoded_upright(image: Image.Image, media_type: str) -> bytes:
+    """Return a picture turned as its metadata asks, encoded again."""
+    turned = io.BytesIO()
+    ImageOps.exif_transpose(image).save(turned, FORMATS[media_type], quality=AGAIN_QUALITY)
+    return turned.getvalue()
