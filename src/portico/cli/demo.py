@@ -6,6 +6,7 @@ from pathlib import Path
 
 from portico import accounts, ledger
 from portico.accounts import key_hash
+from portico.cli.options import DEMO_KEY_FILE
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.money import MICRO, format_credits
 from portico.flows import administer
@@ -13,7 +14,6 @@ from portico.flows.administer import Desk
 
 EMAIL = "demo@localhost"
 AMOUNT = 1_000 * MICRO
-KEY_FILE = "demo-key"
 PROMPT = "a sailing boat on the sea at sunset, birds"
 
 
@@ -30,7 +30,7 @@ def is_loopback(host: str) -> bool:
 def kept_key(folder: Path) -> str | None:
     """Return the demo account's key as the file has it, or None."""
     try:
-        return (folder / KEY_FILE).read_text("ascii").strip() or None
+        return (folder / DEMO_KEY_FILE).read_text("ascii").strip() or None
     except (FileNotFoundError, PermissionError, UnicodeDecodeError):
         return None
 
@@ -42,7 +42,7 @@ async def ensure_account(desk: Desk, folder: Path) -> str:
     key = kept_key(folder)
     if key is None or not await _works(desk, key):
         key = (await administer.create_key(desk, EMAIL, name="demo")).key
-        _keep(folder / KEY_FILE, key)
+        _keep(folder / DEMO_KEY_FILE, key)
     return key
 
 

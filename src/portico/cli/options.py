@@ -8,6 +8,8 @@ import typer
 from portico.core.errors import ErrorCode, PorticoError
 from portico.settings import Settings, load
 
+DEMO_KEY_FILE = "demo-key"  # in the data folder: `serve` keeps the demo account's key there
+
 Data = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Folder with everything Portico keeps."),

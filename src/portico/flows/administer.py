@@ -4,6 +4,7 @@ import msgspec
 
 from portico import accounts, delivery, ledger, tasks
 from portico.accounts import Account, KeyLimits
+from portico.accounts.model import KeyView
 from portico.core import faults
 from portico.core.clock import Clock
 from portico.core.errors import ErrorCode, PorticoError
@@ -26,6 +27,29 @@ class IssuedKey(msgspec.Struct, frozen=True):
 
     key: str
     key_id: KeyId
+
+
+class AccountSheet(msgspec.Struct, frozen=True):
+    """One account as an operator looks at it."""
+
+    account: Account
+    balance: Balance
+    keys: tuple[KeyView, ...]
+
+
+async def show_account(desk: Desk, email: str) -> AccountSheet:
+    """Return an account with its balance and all its keys, revoked ones included.
+
+    Raises:
+        PorticoError: INVALID_REQUEST for an unknown account.
+    """
+
+    def look(tx: Tx) -> AccountSheet:
+        account = accounts.by_email(tx, email)
+        keys = tuple(accounts.keys_of(tx, account.id))
+        return AccountSheet(account, ledger.balance(tx, account.id), keys)
+
+    return await desk.store.read(look)
 
 
 async def create_account(

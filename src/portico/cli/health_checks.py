@@ -1,0 +1,208 @@
+"""What `portico doctor` looks at; each check is one function and changes nothing."""
+
+import asyncio
+import platform
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import msgspec
+
+from portico.cli.desk import database_path
+from portico.cli.provider import read_catalogue
+from portico.core.clock import SystemClock
+from portico.core.ids import IdSource
+from portico.core.jobs import MediaAsk
+from portico.flows import administer
+from portico.flows.administer import Desk
+from portico.media.storage import open_storage
+from portico.providers.base import Assignment, Finished
+from portico.providers.local.provider import LocalProvider
+from portico.settings import Settings
+from portico.store import open_store
+from portico.store.open import HEAD, revision
+
+FREE_DISK_MIN_BYTES = 2**30
+BUILT_AFTER_MS = 1_760_000_000_000  # a clock before this is wrong
+_NOT_YET = "not there yet; made at the first start"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check found, and what to do about it."""
+
+    good: bool
+    detail: str
+    advice: str = ""
+
+
+async def python(_: Settings) -> Finding:
+    """Check the interpreter."""
+    good = sys.version_info >= (3, 11)
+    return Finding(
+        good=good,
+        detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        advice="" if good else "Portico needs Python 3.11 or newer",
+    )
+
+
+async def clock(_: Settings) -> Finding:
+    """Check that the wall clock was set at all."""
+    good = SystemClock().now() > BUILT_AFTER_MS
+    return Finding(
+        good=good,
+        detail="set" if good else "far in the past",
+        advice="" if good else "set the clock: ids, expiries and signatures rest on it",
+    )
+
+
+async def data_folder(settings: Settings) -> Finding:
+    """Check that the data folder can be written by us, and read by nobody else."""
+    folder = settings.folder
+    if not folder.exists():
+        return Finding(good=True, detail=f"{folder} is {_NOT_YET}")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Finding(
+            good=False,
+            detail=f"{folder} cannot be written: {error.strerror}",
+            advice="give the folder to the user who runs Portico",
+        )
+    open_to = [path.name for path in (folder, *_secrets(folder)) if _is_open(path)]
+    if open_to:
+        return Finding(
+            good=False,
+            detail=f"others may read: {', '.join(open_to)}",
+            advice=f"chmod go-rwx {folder} and what is in it",
+        )
+    return Finding(good=True, detail=str(folder))
+
+
+async def free_disk(settings: Settings) -> Finding:
+    """Check that results have somewhere to go."""
+    folder = next(path for path in (settings.folder, *settings.folder.parents) if path.exists())
+    free_bytes = shutil.disk_usage(folder).free
+    good = free_bytes >= FREE_DISK_MIN_BYTES
+    return Finding(
+        good=good,
+        detail=f"{free_bytes / 2**30:.1f} GiB",
+        advice="" if good else "make room: below 1 GiB writes may begin to fail",
+    )
+
+
+async def database(settings: Settings) -> Finding:
+    """Check that the schema is the one this version wants."""
+    path = database_path(settings)
+    if not path.exists():
+        return Finding(good=True, detail=_NOT_YET)
+    found = revision(path)
+    return Finding(
+        good=found == HEAD,
+        detail=f"revision {found}",
+        advice="" if found == HEAD else f"`portico migrate` brings it to {HEAD}",
+    )
+
+
+async def money(settings: Settings) -> Finding:
+    """Recompute the ledger."""
+    path = database_path(settings)
+    if not path.exists() or revision(path) != HEAD:
+        return Finding(good=True, detail="nothing to check")
+    wall = SystemClock()
+    store = await open_store(settings.database)
+    try:
+        found = await administer.verify(Desk(store=store, clock=wall, ids=IdSource(wall)))
+    finally:
+        await store.close()
+    return Finding(
+        good=not found,
+        detail=f"{len(found)} differences" if found else "sound",
+        advice="`portico ledger verify` names them" if found else "",
+    )
+
+
+async def storage(settings: Settings) -> Finding:
+    """Write and remove something where results are kept."""
+    url = settings.storage_url or f"file://{settings.folder / 'files'}"
+    if _is_missing_folder(url):
+        return Finding(good=True, detail=_NOT_YET)
+    opened = open_storage(url)
+    try:
+        await opened.check()
+    finally:
+        await opened.close()
+    return Finding(good=True, detail=f"{url.partition('://')[0]}: can be written")
+
+
+async def models(settings: Settings) -> Finding:
+    """Read every model file, the operator's included."""
+    count = len(read_catalogue(settings).models())
+    return Finding(good=True, detail=f"{count} models")
+
+
+async def renderer(settings: Settings) -> Finding:
+    """Draw one small picture in a child process, as a task would."""
+    catalogue = read_catalogue(settings)
+    ask = MediaAsk(
+        dialect="portico", name="portico/picture", prompt="a lake", given={"size": "512x512"}
+    )
+    job = catalogue.resolve(ask)
+    provider = LocalProvider(children_max=1)
+    with tempfile.TemporaryDirectory(prefix="portico-doctor-") as folder:
+        assignment = Assignment(
+            job=job, stage="generate", model="picture", inputs=(), folder=Path(folder)
+        )
+        try:
+            state = await provider.start(assignment, attempt_id="doctor")
+            while not isinstance(state, Finished):
+                await asyncio.sleep(0.1)
+                state = await provider.check("doctor")  # type: ignore[assignment]
+        finally:
+            await provider.close()
+    return Finding(good=True, detail="drew a picture")
+
+
+async def port(settings: Settings) -> Finding:
+    """Check that the port is free, or that Portico itself has it."""
+    where = f"{settings.host} port {settings.port}"
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if await asyncio.to_thread(_is_portico, settings):
+                return Finding(good=True, detail=f"{where}: a Portico server answers")
+            return Finding(
+                good=False,
+                detail=f"{where}: {error.strerror}",
+                advice="stop what has it, or set another with --port or PORTICO_PORT",
+            )
+    return Finding(good=True, detail=f"{where}: free")
+
+
+def _is_portico(settings: Settings) -> bool:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{host}:{settings.port}/healthz", timeout=2) as answer:
+            return b'"version"' in answer.read(1_000)
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+
+
+def _is_missing_folder(url: str) -> bool:
+    return url.startswith("file://") and not Path(url.removeprefix("file://")).exists()
+
+
+def _secrets(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()]
+
+
+def _is_open(path: Path) -> bool:
+    return sys.platform != "win32" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
