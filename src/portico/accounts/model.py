@@ -54,13 +54,9 @@ def new_key(prefix: str = "sk-") -> NewKey:
         PorticoError: INVALID_REQUEST when the prefix is not 1 to 16 plain characters.
     """
     if not _PREFIX.fullmatch(prefix):
-        raise PorticoError(
-            ErrorCode.INVALID_REQUEST, "Not a usable key prefix", param="prefix"
-        )
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "Not a usable key prefix", param="prefix")
     secret = prefix + secrets.token_urlsafe(_KEY_BYTES)
-    return NewKey(
-        secret=secret, hash=key_hash(secret), prefix=prefix, last_four=secret[-4:]
-    )
+    return NewKey(secret=secret, hash=key_hash(secret), prefix=prefix, last_four=secret[-4:])
 
 
 def key_hash(secret: str) -> str:
@@ -76,9 +72,7 @@ def checked_email(text: str) -> str:
     """
     email = text.strip().lower()
     if not _EMAIL.fullmatch(email):
-        raise PorticoError(
-            ErrorCode.INVALID_REQUEST, "Not an e-mail address", param="email"
-        )
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "Not an e-mail address", param="email")
     return email
 
 

@@ -1,6 +1,6 @@
 """All SQL of accounts and API keys."""
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, select, update
 
 from portico.accounts.tables import accounts, api_keys
 from portico.store import Statement
@@ -14,12 +14,8 @@ INSERT_ACCOUNT = Statement(
         created_at=bindparam("created_at"),
     )
 )
-ACCOUNT_BY_EMAIL = Statement(
-    select(accounts).where(accounts.c.email == bindparam("email"))
-)
-ACCOUNT_BY_ID = Statement(
-    select(accounts).where(accounts.c.id == bindparam("account_id"))
-)
+ACCOUNT_BY_EMAIL = Statement(select(accounts).where(accounts.c.email == bindparam("email")))
+ACCOUNT_BY_ID = Statement(select(accounts).where(accounts.c.id == bindparam("account_id")))
 COUNT_ACCOUNTS = Statement(select(func.count().label("number")).select_from(accounts))
 SET_STATUS = Statement(
     update(accounts)
@@ -65,16 +61,14 @@ KEYS_OF = Statement(
 REVOKE_KEY = Statement(
     update(api_keys)
     .where(
-        (api_keys.c.id == bindparam("key_id"))
-        | (api_keys.c.hash == bindparam("key_hash")),
+        (api_keys.c.id == bindparam("key_id")) | (api_keys.c.hash == bindparam("key_hash")),
         api_keys.c.revoked_at.is_(None),
     )
     .values(revoked_at=bindparam("now"))
 )
 KEY_EXISTS = Statement(
     select(api_keys.c.id).where(
-        (api_keys.c.id == bindparam("key_id"))
-        | (api_keys.c.hash == bindparam("key_hash"))
+        (api_keys.c.id == bindparam("key_id")) | (api_keys.c.hash == bindparam("key_hash"))
     )
 )
 COMMIT_SPEND = Statement(
@@ -89,8 +83,11 @@ COMMIT_SPEND = Statement(
 )
 GIVE_BACK_SPEND = Statement(
     update(api_keys)
-    .where(
-        and_(api_keys.c.id == bindparam("key_id"), api_keys.c.credits_max.is_not(None))
+    .where(and_(api_keys.c.id == bindparam("key_id"), api_keys.c.credits_max.is_not(None)))
+    .values(  # a ceiling set while a task was open never counted that task
+        spent=case(
+            (api_keys.c.spent > bindparam("amount"), api_keys.c.spent - bindparam("amount")),
+            else_=0,
+        )
     )
-    .values(spent=api_keys.c.spent - bindparam("amount"))
 )

@@ -49,9 +49,7 @@ def create(
     """
     email = checked_email(email)
     if tx.one(queries.ACCOUNT_BY_EMAIL, email=email):
-        raise PorticoError(
-            ErrorCode.INVALID_REQUEST, "This e-mail is taken", param="email"
-        )
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "This e-mail is taken", param="email")
     account = Account(
         id=account_id,
         email=email,
@@ -78,9 +76,7 @@ def by_email(tx: Tx, email: str) -> Account:
     """
     row = tx.one(queries.ACCOUNT_BY_EMAIL, email=checked_email(email))
     if row is None:
-        raise PorticoError(
-            ErrorCode.INVALID_REQUEST, "No account with this e-mail", param="email"
-        )
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "No account with this e-mail", param="email")
     return _account(row)
 
 
@@ -105,7 +101,7 @@ def set_status(tx: Tx, account_id: AccountId, *, suspended: bool) -> None:
     )
 
 
-def create_key(  # noqa: PLR0913 - one row, one argument a column
+def create_key(
     tx: Tx,
     *,
     key_id: KeyId,
@@ -166,9 +162,7 @@ def commit_spend(tx: Tx, caller: Caller, amount: Credits) -> None:
     if caller.credits_max is None:
         return
     if tx.execute(queries.COMMIT_SPEND, key_id=caller.key_id, amount=amount) == 0:
-        raise PorticoError(
-            ErrorCode.INSUFFICIENT_CREDITS, "This API key's credit limit is reached"
-        )
+        raise PorticoError(ErrorCode.INSUFFICIENT_CREDITS, "This API key's credit limit is reached")
 
 
 def give_back_spend(tx: Tx, key_id: KeyId, amount: Credits) -> None:

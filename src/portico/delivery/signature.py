@@ -13,15 +13,11 @@ def secret_for(server_secret: bytes, account_id: AccountId) -> str:
 
     Derived from the installation's secret, so it need not be stored and never changes by itself.
     """
-    raw = hmac.new(
-        server_secret, f"webhook:{account_id}".encode(), hashlib.sha256
-    ).digest()
+    raw = hmac.new(server_secret, f"webhook:{account_id}".encode(), hashlib.sha256).digest()
     return "whsec_" + base64.b64encode(raw).decode()
 
 
-def signed_headers(
-    secret: str, *, delivery_id: str, body: bytes, now: Instant
-) -> dict[str, str]:
+def signed_headers(secret: str, *, delivery_id: str, body: bytes, now: Instant) -> dict[str, str]:
     """Return the three headers for one attempt; the stamp is that of the attempt, in seconds."""
     stamp = str(now // SECOND_MS)
     key = base64.b64decode(secret.removeprefix("whsec_"))

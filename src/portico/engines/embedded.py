@@ -30,6 +30,7 @@ class EmbeddedEngine:
         self._heap: list[tuple[float, TaskId]] = []
         self._due_at: dict[TaskId, float] = {}  # the one entry of the heap that counts
         self._running: dict[TaskId, asyncio.Task[None]] = {}
+        self._again: set[TaskId] = set()  # woken while their step was under way
         self._failures: dict[TaskId, int] = {}
         self._changed = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
@@ -68,29 +69,36 @@ class EmbeddedEngine:
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            wait_s = self._launch_due()
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+            await self._change_within(self._launch_due())
+
+    async def _change_within(self, wait_s: float | None) -> None:
+        """Wait until something changes, at most for a while; None: for ever."""
+        alarm = None if wait_s is None else asyncio.create_task(self._ring(wait_s))
+        try:
+            await self._changed.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+
+    async def _ring(self, wait_s: float) -> None:
+        await self._clock.sleep(wait_s)
+        self._changed.set()
 
     def _launch_due(self) -> float | None:
         """Start what is due; returns seconds until something else is, None for never."""
         now = self._clock.monotonic()
         while self._heap and len(self._running) < STEPS_AT_ONCE:
             due_at, task_id = self._heap[0]
-            if self._due_at.get(task_id) != due_at:
-                heapq.heappop(self._heap)  # replanned since
-                continue
-            if due_at > now:
+            if self._due_at.get(task_id) == due_at and due_at > now:
                 return due_at - now
             heapq.heappop(self._heap)
+            if self._due_at.get(task_id) != due_at:
+                continue  # replanned since
             del self._due_at[task_id]
             if task_id in self._running:
-                self.wake(task_id, after_s=0.05)  # a second look while the first is under way
-                return 0.05
-            self._running[task_id] = asyncio.create_task(self._one(task_id))
+                self._again.add(task_id)  # one step at a time: a second look once this one is over
+            else:
+                self._running[task_id] = asyncio.create_task(self._one(task_id))
         return None
 
     async def _one(self, task_id: TaskId) -> None:
@@ -103,6 +111,9 @@ class EmbeddedEngine:
         finally:
             self._running.pop(task_id, None)
             self._changed.set()
+        if task_id in self._again:
+            self._again.discard(task_id)
+            after_s = 0.0
         if after_s is not None:
             self.wake(task_id, after_s=after_s)
 

@@ -1,28 +1,17 @@
 """All SQL of the ledger."""
 
-from sqlalchemy import bindparam, case, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_nothing
+from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select, update
 
 from portico.ledger.tables import balances, holds, ledger_entries
 from portico.store import Statement
 
-_hold_values = {
-    "task_id": bindparam("task_id"),
-    "account_id": bindparam("account_id"),
-    "amount": bindparam("amount"),
-    "state": bindparam("state"),
-    "opened_at": bindparam("at"),
-}
-INSERT_HOLD = Statement(
-    insert_or_nothing(holds)
-    .values(_hold_values)
-    .on_conflict_do_nothing(index_elements=["task_id"])
-)
+# one statement decides: enough is there, and the task has no hold yet
 TAKE_AVAILABLE = Statement(
     update(balances)
     .where(
         balances.c.account_id == bindparam("holder"),
         balances.c.available >= bindparam("amount"),
+        ~exists().where(holds.c.task_id == bindparam("task_id")),
     )
     .values(
         available=balances.c.available - bindparam("amount"),
@@ -30,6 +19,18 @@ TAKE_AVAILABLE = Statement(
     )
     .returning(balances.c.available)
 )
+INSERT_HOLD = Statement(
+    insert(holds)
+    .values(
+        task_id=bindparam("task_id"),
+        account_id=bindparam("account_id"),
+        amount=bindparam("amount"),
+        state=bindparam("state"),
+        opened_at=bindparam("at"),
+    )
+    .inline()
+)
+HOLD_OF = Statement(select(holds.c.state).where(holds.c.task_id == bindparam("task_id")))
 CLOSE_HOLD = Statement(
     update(holds)
     .where(holds.c.task_id == bindparam("held_task"), holds.c.state == "open")
@@ -106,6 +107,11 @@ WRONG_BALANCES = Statement(
         | (balances.c.held != func.coalesce(_sums.c.held, 0))
     )
 )
+LOST_BALANCES = Statement(  # entries of an account that has no balance
+    select(_sums.c.account_id, _sums.c.available, _sums.c.held)
+    .select_from(_sums.outerjoin(balances, _sums.c.account_id == balances.c.account_id))
+    .where(balances.c.account_id.is_(None))
+)
 UNBALANCED_ENTRIES = Statement(
     select(
         ledger_entries.c.account_id,
@@ -136,20 +142,48 @@ WRONG_HELD = Statement(
     .select_from(balances.outerjoin(_open, _open.c.account_id == balances.c.account_id))
     .where(balances.c.held != func.coalesce(_open.c.amount, 0))
 )
-_spent = (
+_of_task = (
     select(
-        ledger_entries.c.task_id, func.sum(ledger_entries.c.house_delta).label("house")
+        ledger_entries.c.task_id,
+        ledger_entries.c.account_id,
+        func.sum(
+            case((ledger_entries.c.kind == "hold", ledger_entries.c.held_delta), else_=0)
+        ).label("opened"),
+        func.sum(ledger_entries.c.held_delta).label("held"),
+        func.sum(ledger_entries.c.house_delta).label("house"),
     )
     .where(ledger_entries.c.task_id.is_not(None))
-    .group_by(ledger_entries.c.task_id)
+    .group_by(ledger_entries.c.task_id, ledger_entries.c.account_id)
     .subquery()
 )
-WRONG_CAPTURES = Statement(
+_same_task = and_(
+    _of_task.c.task_id == holds.c.task_id, _of_task.c.account_id == holds.c.account_id
+)
+_opened = func.coalesce(_of_task.c.opened, 0)
+_still_held = func.coalesce(_of_task.c.held, 0)
+_house = func.coalesce(_of_task.c.house, 0)
+_kept_open = case((holds.c.state == "open", holds.c.amount), else_=0)
+WRONG_HOLDS = Statement(
     select(
         holds.c.account_id,
+        holds.c.amount,
+        _opened.label("opened"),
+        _kept_open.label("kept_open"),
+        _still_held.label("still_held"),
         holds.c.captured,
-        func.coalesce(_spent.c.house, 0).label("house"),
+        _house.label("house"),
     )
-    .select_from(holds.outerjoin(_spent, _spent.c.task_id == holds.c.task_id))
-    .where(holds.c.captured != func.coalesce(_spent.c.house, 0))
+    .select_from(holds.outerjoin(_of_task, _same_task))
+    .where(
+        or_(
+            holds.c.amount != _opened,
+            _kept_open != _still_held,
+            holds.c.captured != _house,
+        )
+    )
+)
+LOST_HOLDS = Statement(  # entries for a task that holds nothing, or holds it for somebody else
+    select(_of_task.c.account_id, _of_task.c.opened, _of_task.c.held, _of_task.c.house)
+    .select_from(_of_task.outerjoin(holds, _same_task))
+    .where(holds.c.task_id.is_(None))
 )

@@ -19,7 +19,12 @@ def hold(
     Raises:
         PorticoError: INSUFFICIENT_CREDITS when the available balance is below `amount`.
     """
-    fresh = tx.execute(
+    row = tx.one(queries.TAKE_AVAILABLE, holder=account_id, amount=amount, task_id=task_id)
+    if row is None:
+        if tx.one(queries.HOLD_OF, task_id=task_id):
+            return balance(tx, account_id).available
+        raise PorticoError(ErrorCode.INSUFFICIENT_CREDITS, "Insufficient credits")
+    tx.execute(
         queries.INSERT_HOLD,
         task_id=task_id,
         account_id=account_id,
@@ -27,11 +32,6 @@ def hold(
         state=HoldState.OPEN,
         at=at,
     )
-    if not fresh:
-        return balance(tx, account_id).available
-    row = tx.one(queries.TAKE_AVAILABLE, holder=account_id, amount=amount)
-    if row is None:
-        raise PorticoError(ErrorCode.INSUFFICIENT_CREDITS, "Insufficient credits")
     _enter(
         tx,
         account_id,
@@ -57,23 +57,15 @@ def release(tx: Tx, task_id: TaskId, *, at: Instant) -> None:
     _close(tx, task_id, state=HoldState.RELEASED, amount=0, at=at)
 
 
-def top_up(
-    tx: Tx, account_id: AccountId, *, amount: Credits, reason: str, at: Instant
-) -> Balance:
+def top_up(tx: Tx, account_id: AccountId, *, amount: Credits, reason: str, at: Instant) -> Balance:
     """Add bought or granted credits; every call adds.
 
     Raises:
         PorticoError: INVALID_REQUEST when the amount is not positive or the total too large.
     """
     if amount <= 0:
-        raise PorticoError(
-            ErrorCode.INVALID_REQUEST, "A top-up must be positive", param="amount"
-        )
-    before = balance(tx, account_id)
-    if before.available + before.held + amount > CREDITS_MAX:
-        raise PorticoError(
-            ErrorCode.INVALID_REQUEST, "Too many credits", param="amount"
-        )
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "A top-up must be positive", param="amount")
+    _check_total(tx, account_id, amount)
     _move(
         tx,
         account_id,
@@ -86,16 +78,16 @@ def top_up(
     return balance(tx, account_id)
 
 
-def adjust(
-    tx: Tx, account_id: AccountId, *, amount: Credits, reason: str, at: Instant
-) -> Balance:
+def adjust(tx: Tx, account_id: AccountId, *, amount: Credits, reason: str, at: Instant) -> Balance:
     """Correct a balance by an operator's hand, up or down; every call counts.
 
     Raises:
-        PorticoError: INSUFFICIENT_CREDITS when less is available than is taken.
+        PorticoError: INSUFFICIENT_CREDITS when less is available than is taken;
+            INVALID_REQUEST when the total becomes too large.
     """
     if balance(tx, account_id).available + amount < 0:
         raise PorticoError(ErrorCode.INSUFFICIENT_CREDITS, "Insufficient credits")
+    _check_total(tx, account_id, amount)
     _move(
         tx, account_id, EntryKind.ADJUSTMENT, available=amount, book=Book.ADJUSTED, reason=reason,
         at=at,
@@ -118,9 +110,7 @@ def entries_of(
     tx: Tx, account_id: AccountId, *, limit: int = 100, before_id: int = 2**62
 ) -> list[Entry]:
     """Return an account's movements, newest first; `before_id` pages on."""
-    rows = tx.rows(
-        queries.ENTRIES_OF, account_id=account_id, limit=limit, before_id=before_id
-    )
+    rows = tx.rows(queries.ENTRIES_OF, account_id=account_id, limit=limit, before_id=before_id)
     return [
         Entry(
             id=row["id"],
@@ -149,33 +139,44 @@ def verify(tx: Tx) -> list[Difference]:
             Difference("held", account_id, row["held"], row["held_sum"]),
         ]
     found += [
-        Difference(
-            "held against open holds", row["account_id"], row["held"], row["open_holds"]
-        )
-        for row in tx.rows(queries.WRONG_HELD)
+        Difference("no balance", row["account_id"], 0, row["available"] + row["held"])
+        for row in tx.rows(queries.LOST_BALANCES)
     ]
     found += [
-        Difference(
-            "captured against entries", row["account_id"], row["captured"], row["house"]
-        )
-        for row in tx.rows(queries.WRONG_CAPTURES)
+        Difference("held against open holds", row["account_id"], row["held"], row["open_holds"])
+        for row in tx.rows(queries.WRONG_HELD)
     ]
-    return [
-        difference for difference in found if difference.stored != difference.computed
-    ]
+    return [each for each in found + _verify_holds(tx) if each.stored != each.computed]
 
 
-def _close(
-    tx: Tx, task_id: TaskId, *, state: HoldState, amount: Credits, at: Instant
-) -> Credits:
+def _verify_holds(tx: Tx) -> list[Difference]:
+    found = []
+    for row in tx.rows(queries.WRONG_HOLDS):
+        account_id = row["account_id"]
+        found += [
+            Difference("hold against entries", account_id, row["amount"], row["opened"]),
+            Difference(
+                "open hold against entries", account_id, row["kept_open"], row["still_held"]
+            ),
+            Difference("captured against entries", account_id, row["captured"], row["house"]),
+        ]
+    for row in tx.rows(queries.LOST_HOLDS):
+        account_id = row["account_id"]
+        found += [
+            Difference("no hold for entries", account_id, 0, row["opened"]),
+            Difference("no hold for credits held", account_id, 0, row["held"]),
+            Difference("no hold for credits spent", account_id, 0, row["house"]),
+        ]
+    return found
+
+
+def _close(tx: Tx, task_id: TaskId, *, state: HoldState, amount: Credits, at: Instant) -> Credits:
     row = tx.one(queries.CLOSE_HOLD, held_task=task_id, new_state=state, spent=amount)
     if row is None:
         return 0
     account_id, held, spent = row["account_id"], row["amount"], row["captured"]
     given_back = held - spent
-    tx.execute(
-        queries.MOVE, holder=account_id, available_delta=given_back, held_delta=-held
-    )
+    _change_balance(tx, account_id, available=given_back, held=-held)
     kind = EntryKind.CAPTURE if state is HoldState.CAPTURED else EntryKind.RELEASE
     book = Book.REVENUE if spent else Book.NONE
     _enter(
@@ -191,7 +192,7 @@ def _close(
     return int(spent)
 
 
-def _move(  # noqa: PLR0913 - one row, one argument a column
+def _move(
     tx: Tx,
     account_id: AccountId,
     kind: EntryKind,
@@ -201,8 +202,22 @@ def _move(  # noqa: PLR0913 - one row, one argument a column
     reason: str,
     at: Instant,
 ) -> None:
-    tx.execute(queries.MOVE, holder=account_id, available_delta=available, held_delta=0)
+    _change_balance(tx, account_id, available=available, held=0)
     _enter(tx, account_id, kind, available=available, book=book, reason=reason, at=at)
+
+
+def _change_balance(tx: Tx, account_id: AccountId, *, available: Credits, held: Credits) -> None:
+    changed = tx.execute(
+        queries.MOVE, holder=account_id, available_delta=available, held_delta=held
+    )
+    if not changed:
+        raise PorticoError(ErrorCode.INTERNAL, "Internal error", account_id=account_id)
+
+
+def _check_total(tx: Tx, account_id: AccountId, amount: Credits) -> None:
+    before = balance(tx, account_id)
+    if before.available + before.held + amount > CREDITS_MAX:
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "Too many credits", param="amount")
 
 
 def _enter(  # noqa: PLR0913 - one row, one argument a column

@@ -36,9 +36,7 @@ ledger_entries = Table(
     Column("book", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
-    CheckConstraint(
-        "available_delta + held_delta + house_delta = 0", name="ck_ledger_entries_sum"
-    ),
+    CheckConstraint("available_delta + held_delta + house_delta = 0", name="ck_ledger_entries_sum"),
     UniqueConstraint("task_id", "kind", name="uq_ledger_entries_task_id_kind"),
     Index("ix_ledger_entries_account_id", "account_id", "id"),
 )
@@ -52,9 +50,7 @@ holds = Table(
     Column("captured", BigInteger, nullable=False, server_default="0"),
     Column("state", Text, nullable=False),
     Column("opened_at", BigInteger, nullable=False),
-    CheckConstraint(
-        "amount >= 0 AND captured BETWEEN 0 AND amount", name="ck_holds_amount"
-    ),
+    CheckConstraint("amount >= 0 AND captured BETWEEN 0 AND amount", name="ck_holds_amount"),
     CheckConstraint("state IN ('open', 'captured', 'released')", name="ck_holds_state"),
     # a task row points at this pair: it cannot call itself final while its hold is open
     UniqueConstraint("task_id", "state", name="uq_holds_task_id_state"),

@@ -12,6 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+# Thai, Lao, Burmese, Khmer, kana, Han
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
+)
+
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Words and patterns, for some models or for all."""
@@ -26,17 +31,21 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Blocklist:
-    """What nobody may ask for."""
+    """What nobody may ask for.
+
+    Raises:
+        ValueError: for an empty word or pattern (it would match everything), or a broken pattern.
+    """
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
-        self._matchers = [(frozenset(rule.models), _matcher(rule)) for rule in rules]
+        self._matchers = [(frozenset(rule.models), _matchers(rule)) for rule in rules]
 
     def forbids(self, text: str, *, model: str) -> bool:
         """Whether a text must be refused for a model; takes microseconds for a page of text."""
         folded = fold(text)
         return any(
-            (not models or model in models) and matcher.search(folded)
-            for models, matcher in self._matchers
+            (not models or model in models) and any(each.search(folded) for each in matchers)
+            for models, matchers in self._matchers
         )
 
 
@@ -47,10 +56,10 @@ def load(path: Path | None) -> Blocklist:
         ValueError: naming what cannot be read.
     """
     shipped = files("portico.moderation") / "blocklist.toml"
-    text = path.read_text("utf-8") if path else shipped.read_text("utf-8")
     try:
+        text = path.read_text("utf-8") if path else shipped.read_text("utf-8")
         return Blocklist(msgspec.convert(tomllib.loads(text), _File).rules)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError, re.error) as error:
+    except (OSError, ValueError, msgspec.ValidationError, re.error) as error:
         message = f"Unusable blocklist {path or 'as shipped'}: {error}"
         raise ValueError(message) from error
 
@@ -61,12 +70,17 @@ def fold(text: str) -> str:
     return "".join(each for each in plain if unicodedata.category(each) != "Cf")
 
 
-def _matcher(rule: Rule) -> re.Pattern[str]:
-    words = [_word(fold(word)) for word in rule.words]
-    return re.compile("|".join([*words, *(f"(?:{each})" for each in rule.patterns)]) or r"(?!)")
+def _matchers(rule: Rule) -> list[re.Pattern[str]]:
+    """Compile all words together, and each pattern alone, so that its groups stay its own."""
+    words = [fold(word).strip() for word in rule.words]
+    if not all(words) or not all(rule.patterns):
+        message = "an empty word or pattern"
+        raise ValueError(message)
+    texts = ["|".join(_word(word) for word in words)] if words else []
+    return [re.compile(text, re.IGNORECASE) for text in (*texts, *rule.patterns)]
 
 
 def _word(word: str) -> str:
     """Match a whole word; scripts without spaces between words match anywhere."""
-    escaped = re.escape(word).replace(r"\ ", r"\s+")
-    return rf"(?<!\w){escaped}(?!\w)" if word.isascii() else escaped
+    escaped = r"\s+".join(re.escape(part) for part in word.split())
+    return escaped if _UNSPACED.search(word) else rf"(?<!\w){escaped}(?!\w)"

@@ -44,6 +44,4 @@ class RateLimiter:
 
 
 def _wall_clock_s() -> float:
-
-
     return time.time()  # the library counts by this clock, so must the wait

@@ -7,6 +7,7 @@ read costs 6 to 8 microseconds, less than a hop to another thread, so reads run 
 import asyncio
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ T = TypeVar("T")
 BUSY_TIMEOUT_MS = 5_000
 GROUP_MAX = 512
 WAITING_MAX = 50_000
+# every SQLite call lets go of the interpreter; while the event loop is busy, the writer would get
+# it back only after the default of 5 ms, and manage a few hundred writes a second
+SWITCH_INTERVAL_S = 0.0002
 _DIALECT = sqlite_dialect.dialect(paramstyle="named")
 
 Work = Callable[[Tx], Any]
@@ -58,11 +62,13 @@ class SqliteStore:
     """One SQLite file, open for one process; other processes may use it at the same time."""
 
     def __init__(self, path: Path) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._path = path
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
         self._wake = threading.Condition()
         self._closing = False
+        self._writer = connect(path)
         self._reader = connect(path, read_only=True)
         self._read_tx = SqliteTx(self._reader)
         self._thread = threading.Thread(target=self._run, name="portico-writer", daemon=True)
@@ -80,11 +86,14 @@ class SqliteStore:
         return cast("T", await future)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` inline on committed rows."""
+        """Run `work` inline on committed rows, all of them as they stood at one moment."""
         try:
+            self._reader.execute("BEGIN")
             return work(self._read_tx)
         except sqlite3.OperationalError as error:
             raise unavailable(error) from error
+        finally:
+            _roll_back(self._reader)
 
     async def copy_to(self, target: str) -> None:
         """Write a consistent copy with SQLite's own online back-up."""
@@ -99,13 +108,16 @@ class SqliteStore:
         self._reader.close()
 
     def _run(self) -> None:
-        connection = connect(self._path)
-        try:
-            while group := self._take():
-                outcomes = commit_group(connection, [work for work, _ in group])
-                self._loop.call_soon_threadsafe(hand_out, group, outcomes)
-        finally:
-            connection.close()
+        """Commit group after group; whatever happens to one, the writer lives on."""
+        while group := self._take():
+            try:
+                outcomes = commit_group(self._writer, [work for work, _ in group])
+            except Exception as error:  # noqa: BLE001 - locked, lost, or a surprise
+                _roll_back(self._writer)
+                group += self._take_waiting()  # they would only wait as long for the same
+                outcomes = [(False, unavailable(error)) for _ in group]
+            self._loop.call_soon_threadsafe(hand_out, group, outcomes)
+        self._writer.close()
 
     def _take(self) -> list[tuple[Work, asyncio.Future[Any]]]:
         with self._wake:
@@ -114,6 +126,11 @@ class SqliteStore:
             group = self._waiting[:GROUP_MAX]
             del self._waiting[:GROUP_MAX]
             return group
+
+    def _take_waiting(self) -> list[tuple[Work, asyncio.Future[Any]]]:
+        with self._wake:
+            waiting, self._waiting = self._waiting, []
+            return waiting
 
 
 def hand_out(
@@ -134,11 +151,11 @@ def commit_group(connection: sqlite3.Connection, works: Sequence[Work]) -> list[
 
     When the commit as a whole fails, each is tried alone, so that a neighbour's fault never
     fails a good request. A work may therefore run more than once before it counts.
+
+    Raises:
+        sqlite3.Error: no transaction could be begun, so nothing was done.
     """
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:  # locked or lost: nobody's own fault, so no use in trying each
-        return [(False, unavailable(error)) for _ in works]
+    connection.execute("BEGIN IMMEDIATE")
     try:
         outcomes = _run_all(connection, works)
         faults.reach("writer.before_commit")
@@ -147,8 +164,19 @@ def commit_group(connection: sqlite3.Connection, works: Sequence[Work]) -> list[
         _roll_back(connection)
         if len(works) == 1:
             return [(False, unavailable(error))]
-        return [outcome for work in works for outcome in commit_group(connection, [work])]
+        return _commit_each(connection, works)
     faults.reach("writer.after_commit")
+    return outcomes
+
+
+def _commit_each(connection: sqlite3.Connection, works: Sequence[Work]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for work in works:
+        try:
+            outcomes += commit_group(connection, [work])
+        except sqlite3.Error as error:  # locked by now: no use in waiting as long for each
+            outcomes += [(False, unavailable(error)) for _ in works[len(outcomes) :]]
+            break
     return outcomes
 
 

@@ -1,11 +1,11 @@
 """All SQL of tasks, attempts and idempotent requests."""
 
-from sqlalchemy import bindparam, delete, func, insert, not_, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, not_, select, update
 
 from portico.core.views import TaskState
 from portico.store import Statement
 from portico.tasks.model import NewTask
-from portico.tasks.tables import attempts, is_open, requests, tasks
+from portico.tasks.tables import attempts, is_open, is_to_forget, requests, tasks
 
 INSERT_TASK = Statement(
     insert(tasks).values({name: bindparam(name) for name in NewTask.__struct_fields__})
@@ -34,7 +34,7 @@ LISTING = Statement(
 )
 MARK_SUBMITTING = Statement(
     update(tasks)
-    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .where(tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.QUEUED.value)
     .values(
         state=TaskState.SUBMITTING.value,
         started_at=func.coalesce(tasks.c.started_at, bindparam("now")),
@@ -79,7 +79,7 @@ END = Statement(
 )
 DUE_FOR_FORGETTING = Statement(
     select(tasks.c.id)
-    .where(tasks.c.expires_at < bindparam("now"), tasks.c.job != "{}")
+    .where(tasks.c.expires_at < bindparam("now"), is_to_forget)
     .limit(bindparam("limit"))
 )
 FORGET = Statement(update(tasks).where(tasks.c.id == bindparam("task_id")).values(job="{}"))
@@ -112,10 +112,13 @@ LAST_ATTEMPT = Statement(
 ATTEMPTS_OF = Statement(
     select(attempts).where(attempts.c.task_id == bindparam("task_id")).order_by(attempts.c.number)
 )
-ATTEMPT_RUNNING = Statement(
+ATTEMPT_RUNNING = Statement(  # the upstream's id is kept even when the attempt has ended meanwhile
     update(attempts)
     .where(attempts.c.id == bindparam("attempt_id"))
-    .values(state="running", upstream_id=bindparam("upstream"))
+    .values(
+        state=case((attempts.c.state == "submitting", "running"), else_=attempts.c.state),
+        upstream_id=bindparam("upstream"),
+    )
 )
 END_ATTEMPT = Statement(
     update(attempts)

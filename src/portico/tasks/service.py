@@ -64,7 +64,10 @@ def start_attempt(
     upstream_model: str,
     now: Instant,
 ) -> bool:
-    """Write route and submit key down before the upstream is called; False: the task has ended."""
+    """Write route and submit key down before the upstream is called.
+
+    False: the task is not queued (any more), so nothing may be started.
+    """
     if tx.execute(queries.MARK_SUBMITTING, task_id=task.id, now=now) == 0:
         return False
     last = last_attempt(tx, task.id)

@@ -19,6 +19,8 @@ _OPEN = "state IN ('queued', 'submitting', 'running', 'storing')"
 is_open = literal_column(
     f"({_OPEN})", type_=Boolean
 )  # to the letter as in the partial index, so that the planner uses it
+# an open task has no expiry, so it costs no entry in this index
+is_to_forget = literal_column("(expires_at IS NOT NULL AND job <> '{}')", type_=Boolean)
 
 tasks = Table(
     "tasks",
@@ -63,7 +65,12 @@ tasks = Table(
     ),
     Index("ix_tasks_open", "account_id", sqlite_where=is_open, postgresql_where=is_open),
     Index("ix_tasks_account_id", "account_id", "id"),
-    Index("ix_tasks_expires_at", "expires_at"),
+    Index(
+        "ix_tasks_to_forget",
+        "expires_at",
+        sqlite_where=is_to_forget,
+        postgresql_where=is_to_forget,
+    ),
 )
 
 attempts = Table(

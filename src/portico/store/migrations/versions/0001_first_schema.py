@@ -159,7 +159,9 @@ def _tasks() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('queued', 'submitting', 'running', 'storing') OR (state = 'succeeded' AND hold_state = 'captured') OR (state IN ('failed', 'cancelled', 'expired') AND hold_state = 'released')",
+            "state IN ('queued', 'submitting', 'running', 'storing')"
+            " OR (state = 'succeeded' AND hold_state = 'captured')"
+            " OR (state IN ('failed', 'cancelled', 'expired') AND hold_state = 'released')",
             name="ck_tasks_final_has_closed_hold",
         ),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"]),
@@ -173,7 +175,14 @@ def _tasks() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_tasks_account_id", "tasks", ["account_id", "id"], unique=False)
-    op.create_index("ix_tasks_expires_at", "tasks", ["expires_at"], unique=False)
+    op.create_index(
+        "ix_tasks_to_forget",
+        "tasks",
+        ["expires_at"],
+        unique=False,
+        sqlite_where=sa.text("(expires_at IS NOT NULL AND job <> '{}')"),
+        postgresql_where=sa.text("(expires_at IS NOT NULL AND job <> '{}')"),
+    )
     op.create_index(
         "ix_tasks_open",
         "tasks",
