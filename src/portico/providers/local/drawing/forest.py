@@ -109,7 +109,7 @@ class Forest:
 
 def _air(light: Light, spec: Spec) -> tuple[float, float, float]:
     if spec.time == "night":
-        return (0.05, 0.075, 0.13)
+        return (0.075, 0.11, 0.18)
     mixed = colour(light.horizon) * 0.85 + colour(light.ambient) * 0.1
     red, green, blue = (float(part) for part in np.clip(mixed, 0, 0.92))
     return red, green, blue
@@ -224,7 +224,7 @@ def _tree(seed: int, index: int, light: Light, *, snow: bool) -> Image:
     lamp = colour(light.ambient) * 0.9 + colour(light.direct) * bright[..., None] * 0.95
     tone = green * lamp
     if snow:
-        white = np.clip(phase[:, None] * 1.5 - 0.6 + holes * 0.9, 0, 1)[..., None]
+        white = np.clip(phase[:, None] * 0.9 - 0.45 + holes * 2.4, 0, 0.9)[..., None]
         tone = tone + (colour((0.85, 0.88, 0.93)) * (colour(light.ambient) + 0.4) - tone) * white
     bark = colour((0.13, 0.09, 0.065)) * lamp
     tone = np.where((trunk & (cover < 0.5))[..., None], bark, tone)

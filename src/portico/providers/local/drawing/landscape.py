@@ -9,6 +9,7 @@ import numpy as np
 from portico.providers.local.drawing import ground as grounds
 from portico.providers.local.drawing.camera_move import Pose
 from portico.providers.local.drawing.frame import Plane
+from portico.providers.local.drawing.grass import Grass
 from portico.providers.local.drawing.light import Light, choose_light
 from portico.providers.local.drawing.noise import stream
 from portico.providers.local.drawing.pixels import Image
@@ -28,12 +29,13 @@ class _Stand:
     skyline: float  # wanted mean slope of the skyline
     steps: int
     spread: float = 0.06
+    crest: bool = False  # stand on high ground
 
 
 _STANDS = {
     "mountains": _Stand(150.0, 260.0, 0.13, 400),
     "lake": _Stand(4.0, 34.0, 0.15, 400),
-    "desert": _Stand(16.0, 30.0, 0.05, 430, 0.04),
+    "desert": _Stand(9.0, 40.0, 0.01, 430, 0.02, crest=True),
     "meadow": _Stand(3.2, 12.0, 0.035, 400, 0.03),
 }
 
@@ -53,6 +55,8 @@ class Landscape:
         self._water = _lake(spec, plane, self._light) if self._wet else None
         self._boat = Boat(plane, self._light, spec.seed) if _has(spec, "boat", self._wet) else None
         self._birds = Birds(plane, self._light, spec.seed) if _has(spec, "birds") else None
+        grassy = spec.scene == "meadow" and spec.weather != "snow"
+        self._grass = Grass(spec, plane, self._light) if grassy else None
         balloon = _has(spec, "balloon")
         self._balloons = Balloons(plane, self._light, spec.seed) if balloon else None
 
@@ -62,13 +66,15 @@ class Landscape:
         picture = self._sky.paint(pose, time_s)
         if self._balloons is not None:
             self._balloons.paint(picture, pose, time_s)
-        first, depth = self._tracer.paint(picture, camera)
+        first, depth = self._tracer.paint(picture, camera, wet=self._wet)
         if self._water is not None:
             self._flood(picture, pose, time_s, camera, (first, depth))
         if self._boat is not None:
             self._boat.paint(picture, pose, time_s, camera_m=camera.height)
         if self._birds is not None:
             self._birds.paint(picture, pose, time_s)
+        if self._grass is not None:
+            self._grass.paint(picture, pose, time_s)
         return picture
 
     def _camera(self, pose: Pose) -> Camera:
@@ -89,13 +95,16 @@ class Landscape:
         if self._water is None:
             return
         first, depth = land
-        dry = picture[first:].copy()
+        last = first + depth.shape[0]
+        dry = picture[first:last].copy()
         self._water.camera_m = camera.height
         self._water.paint(picture, pose, time_s, east=camera.east, north=camera.north)
-        rows = np.arange(first, self._plane.height, dtype=np.float32) + 0.5
+        rows = np.arange(first, last, dtype=np.float32) + 0.5
         down = np.maximum((rows - camera.row) / self._plane.focal, 1e-6)[:, None]
-        in_front = (depth * down < camera.height * 0.9995) & (down > 1e-5)
-        np.copyto(picture[first:], dry, where=in_front[..., None])
+        in_front = (np.minimum(depth, np.float32(1e9)) * down < camera.height * 0.9995) & (
+            down > 1e-5
+        )
+        np.copyto(picture[first:last], dry, where=in_front[..., None])
 
 
 def find_place(
@@ -108,6 +117,8 @@ def find_place(
     """
     draw = stream(seed, "place")
     spots = draw.uniform(0, ground.period_m, (160, 2))
+    if stand.crest:
+        spots = np.array(sorted(spots.tolist(), key=lambda spot: -ground.height_at(*spot))[:50])
     depths = np.geomspace(8.0, ground.far_m * 0.85, 72).astype(np.float32)[:, None]
     across = np.linspace(-0.55, 0.55, 23, dtype=np.float32)[None, :]
     best: tuple[float, tuple[float, float, float]] | None = None
@@ -145,13 +156,25 @@ def _land_light(spec: Spec) -> Light:
     light = choose_light(spec)
     side = 1.0 if light.sun_side > 0 else -1.0
     vary = float(stream(spec.seed, "land light").uniform(0.85, 1.15))
-    turn = {"day": 2.0, "night": 1.25}.get(spec.time, 0.46 if spec.scene == "mountains" else 0.28)
-    lift = 1.35 if spec.time in {"sunset", "night", "dawn"} else 1.12
+    turn = _SUN_SIDES[spec.scene].get(spec.time, 0.28)
+    lift = {"sunset": 1.75, "dawn": 1.3, "night": 1.35}.get(spec.time, 1.12)
     red, green, blue = light.ambient
     ambient = (red * lift, green * lift, blue * lift)
-    moonlit = spec.time == "night" and "moon" in spec.subjects
-    turn = 0.3 if moonlit else turn
-    return replace(light, sun_side=side * turn * vary, ambient=ambient)
+    if spec.time == "night" and "moon" in spec.subjects:
+        turn = 0.3
+    low = spec.time == "day" and spec.scene in {"desert", "meadow"}
+    height = min(light.sun_height, 0.36) if low else light.sun_height
+    return replace(light, sun_side=side * turn * vary, ambient=ambient, sun_height=height)
+
+
+# How far off the view the sun stands, in radians: aside where relief is to show, in view where
+# the sky and what mirrors it are the picture.
+_SUN_SIDES: dict[str, dict[str, float]] = {
+    "mountains": {"day": 1.9, "night": 1.25, "sunset": 0.62, "dawn": 0.62},
+    "lake": {"day": 1.9, "night": 0.24},
+    "desert": {"day": 1.35, "night": 0.30, "sunset": 0.42, "dawn": 0.5},
+    "meadow": {"day": 1.6, "night": 0.30},
+}
 
 
 def _ground(spec: Spec, light: Light) -> Ground:

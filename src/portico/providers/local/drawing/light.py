@@ -48,7 +48,7 @@ _SUNSET = Light(
 )  # fmt: skip
 _DAWN = Light(
     zenith=(0.24, 0.38, 0.64), middle=(0.62, 0.62, 0.78), horizon=(1.0, 0.81, 0.68),
-    sun=(1.0, 0.93, 0.78), glow=(0.95, 0.62, 0.40), cloud_lit=(1.0, 0.84, 0.78),
+    sun=(1.0, 0.93, 0.78), glow=(0.55, 0.36, 0.24), cloud_lit=(1.0, 0.84, 0.78),
     cloud_shade=(0.52, 0.50, 0.64), ambient=(0.42, 0.42, 0.52), direct=(1.0, 0.80, 0.62),
     water=(0.05, 0.10, 0.15), shallow=(0.12, 0.20, 0.24), sun_height=0.11, sun_side=-0.16,
     haze=1.7,

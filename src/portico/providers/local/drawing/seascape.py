@@ -26,7 +26,7 @@ class Seascape:
         self._light: Light = choose_light(spec)
         self._camera_m = float(draw.uniform(2.6, 4.2))
         self._sky = Sky(plane, self._light, spec.seed)
-        rough, foam = {"storm": (0.26, 1.0), "rain": (0.13, 0.25)}.get(spec.weather, (0.085, 0.0))
+        rough, foam = {"storm": (0.19, 1.1), "rain": (0.12, 0.25)}.get(spec.weather, (0.085, 0.0))
         if "waves" in spec.subjects:
             rough, foam = max(rough, 0.17), max(foam, 0.6)
         if spec.weather == "fog":

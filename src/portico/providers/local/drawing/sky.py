@@ -126,7 +126,7 @@ class Sky:
         distance = np.hypot(xs + 0.5 - cx, ys + 0.5 - cy)
         weight = smoothstep(radius + 1.0, radius - 1.5, distance) * np.float32(light.disc)
         part = picture[y0:y1, x0:x1]
-        face = np.broadcast_to(colour(light.sun) * np.float32(1.05), part.shape)
+        face = np.maximum(colour(light.sun) * np.float32(1.05), part)
         if self._moon is not None:
             u = ((xs + 0.5 - cx) / radius * 62 + 64).astype(np.float32)
             v = ((ys + 0.5 - cy) / radius * 62 + 64).astype(np.float32)

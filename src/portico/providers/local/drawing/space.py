@@ -213,8 +213,8 @@ def _backdrop(spec: Spec, plane: Plane) -> Image:
     first_rgb, second_rgb, core_rgb = _NEBULAE[
         int(stream(spec.seed, "hue").integers(len(_NEBULAE)))
     ]
-    dense = smoothstep(-0.6, 2.2, main)
-    faint = smoothstep(-0.4, 2.4, second)
+    dense = smoothstep(-1.0, 2.0, main)
+    faint = smoothstep(-1.0, 2.0, second)
     dust = smoothstep(0.2, 1.6, sample(cloud, u * 1.6 + warp_a * 40, v * 1.6 + warp_b * 40))
     core = smoothstep(1.2, 3.2, main + 0.5 * second)
     picture = (

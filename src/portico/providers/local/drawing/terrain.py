@@ -39,14 +39,13 @@ class Ground:
     @property
     def cells_per_m(self) -> float:
         """Map cells a metre."""
-        return self.heights.shape[0] / self.period_m
+        return float(self.heights.shape[0]) / self.period_m
 
     def height_at(self, east: float, north: float) -> float:
         """Return the ground's height at one place."""
         u = np.array([[east * self.cells_per_m]], np.float32)
         v = np.array([[north * self.cells_per_m]], np.float32)
-        height = sample(self.heights, u, v)
-        return float(np.float64(height.flat[0]))
+        return float(sample(self.heights, u, v)[0, 0])
 
     def seen_from(self, east: float, north: float, depths: Image, across: Image) -> Image:
         """Return the heights at some depths and sides of a place, looking north."""
@@ -54,6 +53,18 @@ class Ground:
         u = (np.float32(east) + depths * across) * cells
         v = np.broadcast_to((np.float32(north) + depths) * cells, u.shape)
         return sample(self.heights, u.astype(np.float32), v.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one camera sees of the ground: from row `first` on, in contiguous channels."""
+
+    camera: Camera
+    first: int
+    depth: Image
+    cover: Image
+    tone: list[Image]
+    edges: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]  # crests of near ground
 
 
 class Tracer:
@@ -64,6 +75,7 @@ class Tracer:
         self._plane = plane
         self._light = light
         self._depths = np.geomspace(ground.near_m, ground.far_m, steps).astype(np.float32)
+        self._seen: _Seen | None = None
         self._ratio = np.float32(self._depths[1] / self._depths[0])
         self._grain = field(seed, "grain", 512, slope=0.9, low=3, high=200).clip(-2.2, 2.2)
 
@@ -84,25 +96,43 @@ class Tracer:
         index = np.ascontiguousarray((len(self._depths) - below).T)
         return first, self._exact(rows, index, first), skyline
 
-    def paint(self, picture: Image, camera: Camera) -> tuple[int, Image]:
-        """Paint the ground over the sky, in place; return the first row and the depths."""
+    def paint(self, picture: Image, camera: Camera, *, wet: bool = False) -> tuple[int, Image]:
+        """Paint the ground over the sky, in place; return the first row and the depths.
+
+        With `wet`, rows that lie wholly behind a water plane at height 0 are left out.
+        """
+        if self._seen is None or self._seen.camera != camera:
+            self._seen = self._look(camera, wet=wet)
+        seen = self._seen
+        part = picture[seen.first : seen.first + seen.cover.shape[0]]
+        out = [
+            under + (shade - under) * seen.cover
+            for under, shade in zip(planes(part), seen.tone, strict=True)
+        ]
+        part[:] = merged(out)
+        rows, cols = seen.edges
+        part[rows + 1, cols] = 0.5 * (part[rows + 1, cols] + part[rows, cols])
+        return seen.first, seen.depth
+
+    def _look(self, camera: Camera, *, wet: bool) -> "_Seen":
+        """Work out all that does not change while the camera stands still."""
         first, depth, skyline = self.depth(camera)
-        part = picture[first:]
+        if wet:
+            rows = np.arange(first, self._plane.height, dtype=np.float32) + 0.5
+            down = np.maximum((rows - camera.row) / self._plane.focal, 0)[:, None]
+            reached = np.minimum(depth, np.float32(1e9)) * down
+            dry = np.flatnonzero((reached < camera.height).any(axis=1))
+            depth = depth[: int(dry[-1]) + 1 if dry.size else 1]
         cover = self._cover(depth, skyline, first)
         near = np.minimum(depth, np.float32(self._ground.far_m))
-        tone = self._tone(near, camera)
         air = 1 - np.exp(-near / np.float32(self._ground.fog_m / self._light.haze))
-        air = air.astype(np.float32)
         glow = self._air_glow(camera)
-        out = []
-        for index, (under, ground) in enumerate(zip(planes(part), tone, strict=True)):
-            haze = np.float32(self._light.horizon[index] * 0.94) + glow * np.float32(
-                self._light.glow[index]
-            )
-            shade = ground + (haze - ground) * air
-            out.append(under + (shade - under) * cover)
-        picture[first:] = merged(out)
-        return first, depth
+        tone = []
+        for index, ground in enumerate(self._tone(near, camera, first)):
+            haze = np.float32(self._light.horizon[index] * 0.94)
+            tone.append(ground + (haze + glow * np.float32(self._light.glow[index]) - ground) * air)
+        edges = np.nonzero(near[:-1] > near[1:] * np.float32(1.12))
+        return _Seen(camera, first, depth, cover, tone, (edges[0], edges[1]))
 
     def _rows(self, camera: Camera) -> tuple[Image, Image]:
         """Return the screen row of every depth step of every column, and its running minimum."""
@@ -140,21 +170,29 @@ class Tracer:
         exact[index >= steps] = np.inf
         return np.asarray(exact, np.float32)
 
-    def _tone(self, depth: Image, camera: Camera) -> list[Image]:
+    def _tone(self, depth: Image, camera: Camera, first: int) -> list[Image]:
         ground = self._ground
         u, v = self._place(depth, self._plane.across[None, :], camera)
         tint = planes(sample(ground.tint, u, v))
         scale = np.float32(512 / ground.detail_m / ground.cells_per_m)
         reach = ground.detail_m * self._plane.focal / 512
         weight = np.float32(ground.detail) / (1 + np.square(depth / np.float32(reach * 2.2)))
-        grain = sample(self._grain, u * scale, v * scale) * weight
-        wide = np.float32(ground.detail) / (1 + np.square(depth / np.float32(reach * 18)))
-        grain += (
-            sample(self._grain, u * (scale * np.float32(0.13)) + 99, v * (scale * np.float32(0.13)))
-            * wide
+        # On steep faces the map hardly moves from pixel to pixel, so height moves the texture.
+        u, v = (
+            u * scale,
+            v * scale + self._rise(depth, camera, first) * (scale * ground.cells_per_m),
         )
+        grain = sample(self._grain, u, v) * weight
+        wide = np.float32(ground.detail) / (1 + np.square(depth / np.float32(reach * 18)))
+        part = np.float32(0.13)
+        grain += sample(self._grain, u * part + 99, v * part) * wide
         lift = 1 + np.maximum(grain, np.float32(-0.85))
         return [channel * lift for channel in tint]
+
+    def _rise(self, depth: Image, camera: Camera, first: int) -> Image:
+        """Return the height of the ground behind each pixel, against the camera's, in metres."""
+        rows = np.arange(depth.shape[0], dtype=np.float32) + np.float32(first + 0.5 - camera.row)
+        return depth * (rows / np.float32(-self._plane.focal))[:, None]
 
     def _cover(self, depth: Image, skyline: Image, first: int) -> Image:
         """Return how much of each pixel is ground; lends its depth to the pixel above it."""

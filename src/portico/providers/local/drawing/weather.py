@@ -9,7 +9,7 @@ import numpy as np
 
 from portico.providers.local.drawing.light import Light
 from portico.providers.local.drawing.noise import stream
-from portico.providers.local.drawing.pixels import Image, blurred, colour, sample
+from portico.providers.local.drawing.pixels import RGB, Image, blurred, colour, sample, toward
 from portico.providers.local.drawing.prompt import Spec
 
 _TILE = 512
@@ -22,7 +22,8 @@ class Falling:
         self._snow = spec.weather == "snow"
         self._sheet = _snow_sheet(spec.seed) if self._snow else _rain_sheet(spec.seed)
         lit = colour(light.ambient) * 0.8 + colour(light.direct) * 0.5 + 0.12
-        self._tone = np.clip(lit, 0, 0.95 if self._snow else 0.75).astype(np.float32)
+        tone = np.clip(lit, 0, 0.95 if self._snow else 0.75).tolist()
+        self._tone: RGB = (tone[0], tone[1], tone[2])
         side = max(width, height)
         self._x = (np.arange(width, dtype=np.float32) / side)[None, :]
         self._y = (np.arange(height, dtype=np.float32) / side)[:, None]
@@ -36,7 +37,7 @@ class Falling:
             v = (self._y - speed * time_s) * scale * _TILE + 0 * self._x
             weight += sample(self._sheet, u, v) * np.float32(share)
         np.clip(weight, 0, 0.85, out=weight)
-        picture += (self._tone - picture) * weight[..., None]
+        toward(picture, weight, self._tone)
 
     def _layers(self) -> tuple[tuple[float, float, float], ...]:
         if self._snow:
