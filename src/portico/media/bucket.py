@@ -20,10 +20,11 @@ from obstore.store import ObjectStore, from_url
 from portico.core import faults
 from portico.core.clock import Instant
 from portico.core.errors import ErrorCode, PorticoError
-from portico.media.storage import CHUNK_BYTES, is_key
+from portico.media.keys import is_key
 
 T = TypeVar("T")
 
+CHUNK_BYTES = 256 * 1_024
 THREADS = 16  # each waits for the network most of its time
 WINDOW_BYTES = 16 * CHUNK_BYTES  # one request brings so much
 RETRY_S = 20

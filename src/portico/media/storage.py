@@ -1,19 +1,13 @@
 """Where files lie: a local folder, or a bucket by URL; the same verbs for both."""
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from portico.core.clock import Instant
-from portico.core.ids import AssetId
-from portico.media.sniff import SUFFIXES
+from portico.media.keys import FANS, storage_key
 
-CHUNK_BYTES = 256 * 1_024
-FANS = "abcdefghijklmnopqrstuvwxyz234567"  # first letters of ids, so first parts of keys
-
-_ASSET_ID = re.compile(r"[a-z]{1,16}_([a-z2-7])([a-z2-7])[a-z2-7]{10,40}")
-_KEY = re.compile(r"[a-z2-7]/[a-z2-7]/[a-z]{1,16}_[a-z2-7]{12,42}\.[a-z0-9]{3,4}")
+__all__ = ["FANS", "Storage", "open_storage", "storage_key"]
 
 
 class Storage(Protocol):
@@ -61,23 +55,6 @@ class Storage(Protocol):
 
     async def close(self) -> None:
         """Let go of threads and descriptors."""
-
-
-def storage_key(asset_id: AssetId, media_type: str) -> str:
-    """Return where an asset lies: two levels of folders by the first letters of its id.
-
-    Nothing but the id and our own suffix for the detected type goes into a key.
-    """
-    found = _ASSET_ID.fullmatch(asset_id)
-    if found is None:
-        message = "not an asset id"
-        raise ValueError(message)
-    return f"{found[1]}/{found[2]}/{asset_id}.{SUFFIXES[media_type]}"
-
-
-def is_key(text: str) -> bool:
-    """Whether a text has the shape of a key; nothing else ever reaches a folder or a bucket."""
-    return _KEY.fullmatch(text) is not None
 
 
 def open_storage(url: str) -> Storage:

@@ -15,8 +15,9 @@ from portico.core.clock import SystemClock
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import IdSource
 from portico.media.bucket import BucketStorage
-from portico.media.folder import FolderStorage
-from portico.media.storage import CHUNK_BYTES, FANS, Storage, is_key, open_storage, storage_key
+from portico.media.folder import CHUNK_BYTES, FolderStorage
+from portico.media.keys import FANS, is_key, storage_key
+from portico.media.storage import Storage, open_storage
 
 KEY = "a/b/asset_abcdefghijklmnopqrstuvwxy.png"
 OTHER = "c/d/asset_cdcdefghijklmnopqrstuvwxy.mp4"
