@@ -76,9 +76,12 @@ async def submit_and_wait(
 ) -> Accepted:
     """Submit, then wait a while for the end; returns the task as it stands by then."""
     accepted = await submit(gateway, caller, ask, terms)
-    if not accepted.task.is_final:
-        await gateway.live.wait(accepted.task.id, within_s=wait_s)
-    view = await lookup.task(gateway, caller, accepted.task.id)
+    view = accepted.task
+    if accepted.replayed:  # shown as it was accepted; by now it may have ended
+        view = await lookup.task(gateway, caller, view.id)
+    if not view.is_final:
+        await gateway.live.wait(view.id, within_s=wait_s)
+        view = await lookup.task(gateway, caller, view.id)
     return Accepted(view, accepted.balance_after, accepted.replayed)
 
 
