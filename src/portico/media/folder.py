@@ -28,7 +28,8 @@ THREADS = 4  # syncs of several threads share one commit of the journal; more ga
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 _PARTIAL = ".partial"
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+# never through a link, and never waiting for the other end of a pipe
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = _READ | os.O_DIRECTORY
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

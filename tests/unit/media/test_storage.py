@@ -182,9 +182,8 @@ async def test_symbolic_links_are_never_followed(folder, new_file, tmp_path):
     stored = tmp_path / "files" / KEY
     stored.unlink()
     stored.symlink_to(secret)
-    assert await code_of(folder.open_range(KEY, 0, 1)) is ErrorCode.RESULT_EXPIRED
-    with pytest.raises(PorticoError):
-        await folder._in_thread(folder._open, KEY)
+    assert await code_of(folder.open_range(KEY, 0, 1)) is ErrorCode.OVERLOADED
+    assert await code_of(folder.size(KEY)) is ErrorCode.RESULT_EXPIRED
     assert await folder.keys_before(FAR_FUTURE, fan="a") == []
     await folder.delete([KEY])
     assert secret.read_bytes() == b"secret"
@@ -223,6 +222,11 @@ class crash_at:  # noqa: N801 - reads as a verb in a with statement
 
     def __exit__(self, *_: object) -> None:
         faults.arm(None)
+
+
+async def test_pipe_is_not_taken_for_a_file(folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert await code_of(folder.put_file(tmp_path / "pipe", KEY)) is ErrorCode.OVERLOADED
 
 
 async def test_every_name_is_synced_after_its_bytes(folder, new_file, monkeypatch):
