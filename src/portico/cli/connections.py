@@ -75,14 +75,13 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, then let the request begin."""
+        self._check_head()
         self._stop_timer()
-        self._in_head, self._in_body, self._head_size_bytes = False, True, 0
-        if sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_SIZE_MAX:
-            self._refuse("The request head is too large")
-        self._check_framing()
+        self._head_size_bytes = 0
         is_full = len(self.connections) > CONNECTIONS_MAX
         self.app = self._overloaded if is_full else self._application
         super().on_headers_complete()
+        self._in_head, self._in_body = False, True
         if is_full:
             self.cycle.keep_alive = False
 
@@ -112,14 +111,20 @@ class GuardedConnection(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: any client may ask for an upgrade, and is answered as if it had not."""
 
-    def _check_framing(self) -> None:
-        """Refuse what two readers could understand in two ways."""
-        names = [name for name, _ in self.headers]
-        if any(names.count(name) > 1 for name in _ONLY_ONCE):
+    def _check_head(self) -> None:
+        """Refuse what is too large, or what two readers could understand in two ways."""
+        fields = [name for name, _ in self.headers]
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        version = self.parser.get_http_version()
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_SIZE_MAX:
+            self._refuse("The request head is too large")
+        if version not in {"1.0", "1.1"}:
+            self._refuse("Only HTTP/1.1 is spoken here")
+        if any(fields.count(name) > 1 for name in _ONLY_ONCE):
             self._refuse("A header that may be there once is there twice")
-        if b"content-length" in names and b"transfer-encoding" in names:
-            self._refuse("Content-Length and Transfer-Encoding exclude each other")
-        if b"host" not in names and self.parser.get_http_version() == "1.1":
+        if codings and (b"content-length" in fields or codings[0].lower() != b"chunked"):
+            self._refuse("The length of the body is not clear")
+        if b"host" not in fields and version == "1.1":
             self._refuse("The Host header is missing")
 
     def _refuse(self, message: str) -> None:
