@@ -21,13 +21,12 @@ _KEY_ID_BYTES = 4
 _EXPIRY_BYTES = 5
 _HEAD_BYTES = _KEY_ID_BYTES + _EXPIRY_BYTES
 _MAC_BYTES = 16
-_FOLDERS = 4  # Yuanjing's page shows /tmp/19/43/137/39/cover.jpeg
+_TMP = "/tmp"  # noqa: S108 - how Yuanjing's links begin, never a folder of ours
+_FOLDERS = 4  # and so many folders follow, then a name
 _PURPOSE = b"portico signed file link, version 1"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _NAME = r"[A-Za-z0-9_-]{1,64}\.[a-z0-9]{1,8}"
-_TMP_PATH = re.compile(
-    rf"/tmp((?:/[A-Za-z0-9_-]+){{{_FOLDERS}}})/{_NAME}"  # noqa: S108 - a wire format
-)
+_TMP_PATH = re.compile(rf"{_TMP}((?:/[A-Za-z0-9_-]+){{{_FOLDERS}}})/{_NAME}")
 
 
 class Links:
@@ -56,11 +55,11 @@ class Links:
         return f"/files/{self.token(asset_id, expires_at=expires_at)}/{name}"
 
     def tmp_path(self, asset_id: AssetId, *, name: str, expires_at: Instant) -> str:
-        """Return the token in the shape of Yuanjing's `/tmp/<a>/<b>/<c>/<d>/<name>`."""
+        """Return the token in the shape of Yuanjing's paths, such as `…/19/43/137/39/video.mp4`."""
         token = self.token(asset_id, expires_at=expires_at)
         step = -(-len(token) // _FOLDERS)
         folders = "/".join(token[at : at + step] for at in range(0, len(token), step))
-        return f"/tmp/{folders}/{name}"  # noqa: S108 - a wire format, never a file of ours
+        return f"{_TMP}/{folders}/{name}"
 
     def verify(self, token: str, *, now: Instant) -> AssetId | None:
         """Return the asset a token opens now; None for a forged, foreign or expired one."""

@@ -7,10 +7,27 @@ from typing import Protocol
 from portico.core.clock import Instant
 from portico.media.keys import FANS, storage_key
 
-__all__ = ["FANS", "Storage", "open_storage", "storage_key"]
+__all__ = ["FANS", "Storage", "Upkeep", "open_storage", "storage_key"]
 
 
-class Storage(Protocol):
+class Upkeep(Protocol):
+    """What readiness and the sweeper want of a storage."""
+
+    async def check(self) -> None:
+        """Prove that a file could be written now.
+
+        Raises:
+            PorticoError: OVERLOADED.
+        """
+
+    async def keys_before(self, before: Instant, *, fan: str) -> list[str]:
+        """Return the keys under one of `FANS` written before a moment.
+
+        Files whose writing was cut off before that moment are removed on the way.
+        """
+
+
+class Storage(Upkeep, Protocol):
     """Keeps whole files under keys; every failure of its own is OVERLOADED."""
 
     async def put_file(self, path: Path, key: str) -> None:
@@ -39,19 +56,6 @@ class Storage(Protocol):
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove files; those already gone are passed over."""
-
-    async def check(self) -> None:
-        """Prove that a file could be written now; for readiness.
-
-        Raises:
-            PorticoError: OVERLOADED.
-        """
-
-    async def keys_before(self, before: Instant, *, fan: str) -> list[str]:
-        """Return the keys under one of `FANS` written before a moment, for the sweeper.
-
-        Files whose writing was cut off before that moment are removed on the way.
-        """
 
     async def close(self) -> None:
         """Let go of threads and descriptors."""

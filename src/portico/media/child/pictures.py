@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, WebPImagePlugin
 
 from portico.media.child.refusal import Refusal, RefusedError
 from portico.media.child.stripping import STRIP
@@ -17,6 +17,7 @@ _ORIENTATION = 0x0112
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _UPRIGHT = 1
 
+assert WebPImagePlugin.SUPPORTED  # imported by name: else every plug-in there is gets loaded
 Image.MAX_IMAGE_PIXELS = None  # the limits below are stricter and count exactly
 
 
