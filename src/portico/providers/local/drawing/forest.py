@@ -20,6 +20,8 @@ from portico.providers.local.drawing.pixels import (
     scaled,
     shrunk,
     stretched,
+    to_bytes,
+    to_floats,
     toward,
 )
 from portico.providers.local.drawing.prompt import Spec
@@ -42,8 +44,8 @@ class Forest:
         self._sky = Sky(plane, self._light, spec.seed)
         self._air = _air(self._light, spec)
         trees = [_tree(spec.seed, index, self._light, snow=self._snow) for index in range(7)]
-        self._rows = [
-            _row_layer(index, trees, spec, plane, self._light, self._air)
+        self._rows = [  # as bytes: six wide layers of floats would be 100 MB
+            to_bytes(_row_layer(index, trees, spec, plane, self._light, self._air))
             for index in range(len(_DEPTHS))
         ]
         self._mist = field(spec.seed, "mist", 256, slope=1.8, low=1, stretch=3.0)
@@ -77,6 +79,7 @@ class Forest:
         """Return the rows as this pose sees them; kept while the camera stands still."""
         if self._last is not None and self._last[0] == pose:
             return self._last[1]
+        self._last = None
         rows = [self._row_seen(pose, index) for index in range(len(_DEPTHS))]
         self._last = pose, rows
         return rows
@@ -89,7 +92,7 @@ class Forest:
             layer.shape[1] / 2 + (pose.yaw + 0.10 * pose.side * near) * plane.focal,
             layer.shape[0] / 2 - (pose.pitch + 0.05 * pose.rise * (1 - near)) * plane.focal,
         )
-        return stretched(layer, scale, middle, (plane.width, plane.height))
+        return to_floats(stretched(layer, scale, middle, (plane.width, plane.height)))
 
     def _add_mist(self, picture: Image, pose: Pose, index: int, time_s: float) -> None:
         """Lay drifting mist low between two rows of trees."""

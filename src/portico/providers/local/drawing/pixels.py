@@ -1,7 +1,7 @@
 """Give OpenCV's primitives exact types; every picture here is float32 RGB, 0 to 1."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.floating[Any]]  # float32 wherever speed matters
 Bytes = npt.NDArray[np.uint8]
+Pixels = TypeVar("Pixels", Image, Bytes)
 RGB = tuple[float, float, float]
 Point = tuple[float, float]
 
@@ -19,6 +20,10 @@ def sample(texture: Image, u: Image, v: Image, *, wrap: bool = True) -> Image:
     """Read a texture at float pixel positions, bilinear; wraps round or repeats its edge."""
     border = cv2.BORDER_WRAP if wrap else cv2.BORDER_REPLICATE
     at_u, at_v = np.asarray(u, np.float32), np.asarray(v, np.float32)
+    if wrap:  # positions far outside would take OpenCV's slow way, pixel by pixel
+        height, width = texture.shape[:2]
+        at_u = at_u - np.floor(at_u * np.float32(1 / width)) * np.float32(width)
+        at_v = at_v - np.floor(at_v * np.float32(1 / height)) * np.float32(height)
     return cast("Image", cv2.remap(texture, at_u, at_v, cv2.INTER_LINEAR, borderMode=border))
 
 
@@ -97,7 +102,7 @@ def overlay(picture: Image, layer: Image, left: int, top: int) -> None:
     under[:] = merged(out)
 
 
-def stretched(layer: Image, scale: float, middle: Point, size: tuple[int, int]) -> Image:
+def stretched(layer: Pixels, scale: float, middle: Point, size: tuple[int, int]) -> Pixels:
     """Return the part of a layer seen by a frame of `size` (width, height).
 
     `middle` is the layer's point, in its own pixels, that comes to the frame's middle.
@@ -107,7 +112,7 @@ def stretched(layer: Image, scale: float, middle: Point, size: tuple[int, int]) 
         [[scale, 0, width / 2 - middle[0] * scale], [0, scale, height / 2 - middle[1] * scale]],
         np.float32,
     )
-    return cast("Image", cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR))
+    return cast("Pixels", cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR))
 
 
 def to_bytes(picture: Image) -> Bytes:
