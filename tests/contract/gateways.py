@@ -16,6 +16,7 @@ from typing import Any
 from httpx2 import ASGITransport, AsyncClient, Response
 
 from portico.app import App
+from portico.core.clock import Instant
 from portico.core.money import parse_credits
 from portico.flows import administer
 from portico.flows.administer import Desk
@@ -26,6 +27,7 @@ from portico.testing import FakeClock, FakeProvider
 from portico.testing.provider import Answer
 
 PUBLIC_URL = "https://portico.test"
+NOW = 1_767_965_610_929  # createTime of APIXO's sample; before any file's own time on a disk
 UNDER_WAY = Pending("job-1", check_after_s=3_600)
 WAITING = Pending("job-1", running=False, check_after_s=3_600)
 _SAMPLES = Path(str(files("portico.providers") / "samples"))
@@ -72,13 +74,14 @@ class Wired:
 
     async def reach(self, path: str, words: Iterable[str], *, wake: bool = False) -> Response:
         """Read a task until its answer holds one of the words."""
+        answer = await self.get(path)
         for _ in range(_TRIES):
-            answer = await self.get(path)
             if any(f'"{word}"' in answer.text for word in words):
                 return answer
             if wake and (found := _TASK_ID.search(path)):
                 self.gateway.engine.wake(int(found[0]))
             await asyncio.sleep(0.01)
+            answer = await self.get(path)
         message = f"{path} never said {words}: {answer.text}"
         raise AssertionError(message)
 
@@ -102,10 +105,15 @@ def error(answer: Response) -> tuple[int, Any]:
 
 @asynccontextmanager
 async def started(
-    folder: Path, *, balance: str = "1000", script: Iterable[Answer] = (), **settings: Any
+    folder: Path,
+    *,
+    balance: str = "1000",
+    script: Iterable[Answer] = (),
+    now: Instant = NOW,
+    **settings: Any,
 ) -> AsyncIterator[Wired]:
     """Start a gateway with one account and one key; stop it at the end."""
-    clock = FakeClock()
+    clock = FakeClock(now)
     given = {"public_url": PUBLIC_URL, "simulate": "1"} | settings
     app = App(Settings(data=str(folder / "data"), **given), clock=clock)
     await app.start()

@@ -1,12 +1,10 @@
 """A host on this machine that has pictures, videos and pages, and takes callbacks."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from tests.contract.gateways import PICTURE, VIDEO
 
@@ -18,13 +16,21 @@ _FILES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One POST, byte for byte; names of headers in lower case."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
 @dataclass(slots=True)
 class MediaHost:
     """The running host; every callback it got, in order."""
 
     url: str
     address: str
-    callbacks: list[Any] = field(default_factory=list)
+    callbacks: list[Callback] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)  # paths that answer 404
 
 
@@ -56,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        self._host.callbacks.append({"body": json.loads(body), "headers": dict(self.headers)})
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._host.callbacks.append(Callback(body, headers))
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()
@@ -66,4 +73,4 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _host(self) -> MediaHost:
-        return self.server.host  # type: ignore[attr-defined, no-any-return]
+        return self.server.host  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import msgspec
 
 from portico.catalogue import ModeRules, Offering, PromptUse
 from portico.core.clock import Instant
-from portico.core.errors import ErrorCode, PorticoError
+from portico.core.errors import PorticoError
 from portico.core.jobs import MediaInput, MediaJob, ParamValue
 from portico.core.money import Credits
 from portico.flows.gateway import Gateway
@@ -34,18 +34,23 @@ def _listed(gateway: Gateway, dialect: str, *, at: Instant) -> Iterator[Listed]:
         rules = next(iter(offering.modes.values()), None)
         if rules is None:
             continue
-        try:
-            price = gateway.catalogue.quote(_job(offering, rules, {}), at=at).amount
-        except PorticoError as error:
-            if error.code is ErrorCode.UNKNOWN_MODEL:  # no version of its price is valid now
-                continue
-            raise
+        price = _price(gateway, _job(offering, rules, {}), at=at)
+        if price is None:
+            continue
         extra = None
         enhance = rules.params.get(ENHANCE)
         if enhance is not None and not enhance.ignored:
-            enhanced = _job(offering, rules, {ENHANCE: True})
-            extra = gateway.catalogue.quote(enhanced, at=at).amount - price
+            enhanced = _price(gateway, _job(offering, rules, {ENHANCE: True}), at=at)
+            extra = None if enhanced is None else enhanced - price
         yield Listed(offering, price, extra)
+
+
+def _price(gateway: Gateway, job: MediaJob, *, at: Instant) -> Credits | None:
+    """Return what a job costs; None when it is not on sale now, or above its ceiling."""
+    try:
+        return gateway.catalogue.quote(job, at=at).amount
+    except PorticoError:
+        return None
 
 
 def _job(offering: Offering, rules: ModeRules, params: dict[str, ParamValue]) -> MediaJob:
