@@ -186,7 +186,10 @@ def build_dialects(settings: Settings) -> tuple[Dialect, ...]:
             submits_per_minute=settings.apixo_requests_per_minute or None,
             reads_per_minute=settings.apixo_requests_per_minute or None,
             open_tasks_max=settings.apixo_open_tasks_max or None,
-            options={"insufficient_status": settings.apixo_insufficient_status},
+            options={
+                "insufficient_status": settings.apixo_insufficient_status,
+                "public_url": settings.shown_url,
+            },
         ),
         "xiaoyang": Rules(
             submits_per_minute=settings.xiaoyang_requests_per_minute or None,
