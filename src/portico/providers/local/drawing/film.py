@@ -12,7 +12,6 @@ from portico.providers.local.drawing.forest import Forest
 from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.landscape import Landscape
 from portico.providers.local.drawing.light import choose_light
-from portico.providers.local.drawing.noise import stream
 from portico.providers.local.drawing.pixels import (
     Bytes,
     Image,
@@ -26,6 +25,8 @@ from portico.providers.local.drawing.prompt import Spec
 from portico.providers.local.drawing.seascape import Seascape
 from portico.providers.local.drawing.space import Space
 from portico.providers.local.drawing.weather import Falling, Lightning
+
+_STILL_S = 1.0  # the moment at which a still is taken
 
 
 class Scene(Protocol):
@@ -43,19 +44,17 @@ def shoot(
     scene = choose_scene(spec, *inner)
     finish = Finish(spec, *inner)
     seconds = frames / fps
-    start_s = float(stream(spec.seed, "start").uniform(0, 60))
     for index in range(frames):
         moment = index / max(1, frames - 1)
         at = pose(spec.camera, moment, seconds=seconds, seed=spec.seed)
-        picture = scene.paint(at, start_s + index / fps)
+        picture = scene.paint(at, index / fps)
         yield sized(finish.apply(picture, index / fps), width, height)
 
 
 def shoot_still(spec: Spec, width: int, height: int) -> Bytes:
     """Return one picture of a spec, rendered at its full size."""
     scene = choose_scene(spec, width, height)
-    start_s = float(stream(spec.seed, "start").uniform(0, 60))
-    picture = scene.paint(pose(spec.camera, 0.5, seconds=5, seed=spec.seed), start_s)
+    picture = scene.paint(pose(spec.camera, 0.5, seconds=5, seed=spec.seed), _STILL_S)
     return Finish(spec, width, height).apply(picture, 1.0)
 
 

@@ -11,6 +11,7 @@ from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.light import Light, choose_light
 from portico.providers.local.drawing.noise import field, stream
 from portico.providers.local.drawing.pixels import (
+    Bytes,
     Image,
     add_light,
     blurred,
@@ -30,6 +31,7 @@ from portico.providers.local.drawing.subjects import Birds
 
 _SPAN = 1.15  # radians of forest to either side
 _DEPTHS = (0.10, 0.16, 0.26, 0.42, 0.68, 1.0)  # nearness of each row
+_MISTY = (1, 2, 3)  # rows of trees behind which mist drifts
 _COUNTS = (120, 84, 56, 36, 20, 9)
 _TREE_HEIGHT = 384
 
@@ -44,38 +46,30 @@ class Forest:
         self._sky = Sky(plane, self._light, spec.seed)
         self._air = _air(self._light, spec)
         trees = [_tree(spec.seed, index, self._light, snow=self._snow) for index in range(7)]
-        self._rows = [  # as bytes: six wide layers of floats would be 100 MB
-            to_bytes(_row_layer(index, trees, spec, plane, self._light, self._air))
+        self._rows = [
+            _cropped(_row_layer(index, trees, spec, plane, self._light, self._air), plane, index)
             for index in range(len(_DEPTHS))
         ]
         self._mist = field(spec.seed, "mist", 256, slope=1.8, low=1, stretch=3.0)
         self._rays = _rays(spec, self._light)
         self._birds = Birds(plane, self._light, spec.seed) if "birds" in spec.subjects else None
         self._foggy = 1.0 if spec.weather in {"fog", "rain"} else 0.5
-        self._last: tuple[Pose, list[Image]] | None = None
+        self._last: tuple[Pose, list[tuple[Image, int]]] | None = None
 
     def paint(self, pose: Pose, time_s: float) -> Image:
         """Return one frame."""
-        plane = self._plane
         picture = self._sky.paint(pose, time_s)
         if self._birds is not None:
             self._birds.paint(picture, pose, time_s)
-        for index, layer in enumerate(self._seen(pose)):
-            overlay(picture, layer, 0, 0)
-            if index < len(_DEPTHS) - 1:
+        for index, (layer, top) in enumerate(self._seen(pose)):
+            overlay(picture, layer, 0, top)
+            if index in _MISTY:
                 self._add_mist(picture, pose, index, time_s)
         if self._rays is not None:
-            height, width = self._rays.shape
-            breath = 0.85 + 0.15 * math.sin(time_s * 0.7)
-            u = np.linspace(0, width - 1, plane.width, dtype=np.float32) + pose.yaw * width * 0.8
-            grid_u = np.broadcast_to(u[None, :], (plane.height, plane.width)).astype(np.float32)
-            v = np.linspace(0, height - 1, plane.height, dtype=np.float32)[:, None]
-            grid_v = np.broadcast_to(v, grid_u.shape).astype(np.float32)
-            beams = sample(self._rays, grid_u, grid_v, wrap=False)
-            add_light(picture, beams * np.float32(breath), self._light.sun)
+            self._add_rays(picture, self._rays, pose, time_s)
         return picture
 
-    def _seen(self, pose: Pose) -> list[Image]:
+    def _seen(self, pose: Pose) -> list[tuple[Image, int]]:
         """Return the rows as this pose sees them; kept while the camera stands still."""
         if self._last is not None and self._last[0] == pose:
             return self._last[1]
@@ -84,15 +78,28 @@ class Forest:
         self._last = pose, rows
         return rows
 
-    def _row_seen(self, pose: Pose, index: int) -> Image:
+    def _row_seen(self, pose: Pose, index: int) -> tuple[Image, int]:
+        """Return the part of one row that nearer floors leave to be seen, and its top."""
         plane, near = self._plane, _DEPTHS[index]
-        layer = self._rows[index]
+        layer, above = self._rows[index]
         scale = 1 / (1 - 0.30 * pose.forward * near)
-        middle = (
-            layer.shape[1] / 2 + (pose.yaw + 0.10 * pose.side * near) * plane.focal,
-            layer.shape[0] / 2 - (pose.pitch + 0.05 * pose.rise * (1 - near)) * plane.focal,
-        )
-        return to_floats(stretched(layer, scale, middle, (plane.width, plane.height)))
+        x = layer.shape[1] / 2 + (pose.yaw + 0.10 * pose.side * near) * plane.focal
+        y = plane.height / 2 - (pose.pitch + 0.05 * pose.rise * (1 - near)) * plane.focal
+        top = max(0, math.floor((above - y) * scale + plane.height / 2))
+        last = (above + layer.shape[0] - y) * scale + plane.height / 2
+        count = max(1, min(plane.height, math.ceil(last)) - top)
+        middle = (top + count / 2 - plane.height / 2) / scale + y - above
+        return to_floats(stretched(layer, scale, (x, middle), (plane.width, count))), top
+
+    def _add_rays(self, picture: Image, rays: Image, pose: Pose, time_s: float) -> None:
+        plane = self._plane
+        wide, high = max(2, plane.width // 4), max(2, plane.height // 4)
+        u = np.linspace(0, rays.shape[1] - 1, wide, dtype=np.float32) + pose.yaw * 200
+        v = np.linspace(0, rays.shape[0] - 1, high, dtype=np.float32)
+        grid_u, grid_v = np.meshgrid(u, v)
+        breath = np.float32(0.85 + 0.15 * math.sin(time_s * 0.7))
+        beams = scaled(sample(rays, grid_u, grid_v, wrap=False), plane.width, plane.height)
+        add_light(picture, beams * breath, self._light.sun)
 
     def _add_mist(self, picture: Image, pose: Pose, index: int, time_s: float) -> None:
         """Lay drifting mist low between two rows of trees."""
@@ -152,6 +159,15 @@ def _row_layer(
         foot = line[min(max(x, 0), width - 1)] + 0.01 * plane.focal * near
         _lay_tree(layer, hazy, x - wide // 2, round(foot) - tall)
     return layer
+
+
+def _cropped(layer: Image, plane: Plane, index: int) -> tuple[Bytes, int]:
+    """Return the rows of a layer that can be seen, as bytes for memory, and their first."""
+    first = int(np.flatnonzero(layer[..., 3].any(axis=1))[0])
+    last = layer.shape[0]
+    if index + 1 < len(_DEPTHS):
+        last = min(last, math.ceil(_floor_row(plane, _DEPTHS[index + 1]) + 0.12 * plane.focal))
+    return to_bytes(np.ascontiguousarray(layer[first:last])), first
 
 
 def _lay_tree(layer: Image, tree: Image, left: int, top: int) -> None:

@@ -64,7 +64,35 @@ class _Seen:
     depth: Image
     cover: Image
     tone: list[Image]
-    edges: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]  # crests of near ground
+    edges: "_Edges"
+
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Crests of near ground before far ground: the pixel above each, and shares of near ground."""
+
+    rows: npt.NDArray[np.intp]
+    cols: npt.NDArray[np.intp]
+    above: Image
+    below: Image
+
+    def soften(self, part: Image) -> None:
+        """Mix the two pixels at each crest by how much of them the near ground covers."""
+        inside = self.rows + 1 < part.shape[0]
+        rows, cols = self.rows[inside], self.cols[inside]
+        far, near = part[rows, cols], part[rows + 1, cols]
+        part[rows, cols] = far + (near - far) * self.above[inside, None]
+        part[rows + 1, cols] = far + (near - far) * self.below[inside, None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Depths:
+    """What is behind the pixels from row `first` on: metres, infinite where there is sky."""
+
+    first: int
+    exact: Image
+    skyline: Image  # each column's exact row
+    edges: _Edges
 
 
 class Tracer:
@@ -79,11 +107,8 @@ class Tracer:
         self._ratio = np.float32(self._depths[1] / self._depths[0])
         self._grain = field(seed, "grain", 512, slope=0.9, low=3, high=200).clip(-2.2, 2.2)
 
-    def depth(self, camera: Camera) -> tuple[int, Image, Image]:
-        """Return the first row with ground, depths in metres, and each column's skyline row.
-
-        Depths are of the pixels from the first row on, infinite where there is sky.
-        """
+    def depth(self, camera: Camera) -> "_Depths":
+        """Find the ground behind every pixel from the first row that shows any."""
         rows, run = self._rows(camera)
         height, width = self._plane.height, self._plane.width
         skyline = run[-1]
@@ -94,7 +119,8 @@ class Tracer:
         tally = np.bincount(hits.ravel(), minlength=width * (count + 1))
         below = np.cumsum(tally.astype(np.int32).reshape(width, count + 1), axis=1)[:, :count]
         index = np.ascontiguousarray((len(self._depths) - below).T)
-        return first, self._exact(rows, index, first), skyline
+        exact = self._exact(rows, index, first)
+        return _Depths(first, exact, skyline, _edges(exact, index, run, first))
 
     def paint(self, picture: Image, camera: Camera, *, wet: bool = False) -> tuple[int, Image]:
         """Paint the ground over the sky, in place; return the first row and the depths.
@@ -110,20 +136,20 @@ class Tracer:
             for under, shade in zip(planes(part), seen.tone, strict=True)
         ]
         part[:] = merged(out)
-        rows, cols = seen.edges
-        part[rows + 1, cols] = 0.5 * (part[rows + 1, cols] + part[rows, cols])
+        seen.edges.soften(part)
         return seen.first, seen.depth
 
     def _look(self, camera: Camera, *, wet: bool) -> "_Seen":
         """Work out all that does not change while the camera stands still."""
-        first, depth, skyline = self.depth(camera)
+        found = self.depth(camera)
+        first, depth = found.first, found.exact
         if wet:
             rows = np.arange(first, self._plane.height, dtype=np.float32) + 0.5
             down = np.maximum((rows - camera.row) / self._plane.focal, 0)[:, None]
             reached = np.minimum(depth, np.float32(1e9)) * down
             dry = np.flatnonzero((reached < camera.height).any(axis=1))
             depth = depth[: int(dry[-1]) + 1 if dry.size else 1]
-        cover = self._cover(depth, skyline, first)
+        cover = self._cover(depth, found.skyline, first)
         near = np.minimum(depth, np.float32(self._ground.far_m))
         air = 1 - np.exp(-near / np.float32(self._ground.fog_m / self._light.haze))
         glow = self._air_glow(camera)
@@ -131,8 +157,7 @@ class Tracer:
         for index, ground in enumerate(self._tone(near, camera, first)):
             haze = np.float32(self._light.horizon[index] * 0.94)
             tone.append(ground + (haze + glow * np.float32(self._light.glow[index]) - ground) * air)
-        edges = np.nonzero(near[:-1] > near[1:] * np.float32(1.12))
-        return _Seen(camera, first, depth, cover, tone, (edges[0], edges[1]))
+        return _Seen(camera, first, depth, cover, tone, found.edges)
 
     def _rows(self, camera: Camera) -> tuple[Image, Image]:
         """Return the screen row of every depth step of every column, and its running minimum."""
@@ -210,6 +235,17 @@ class Tracer:
     def _air_glow(self, camera: Camera) -> Image:
         turn = self._plane.across + np.float32(camera.yaw - self._light.sun_side)
         return np.asarray(0.30 * np.exp(-np.abs(turn) * 3.0), np.float32)[None, :]
+
+
+def _edges(exact: Image, index: npt.NDArray[np.int32], run: Image, first: int) -> _Edges:
+    """Find where near ground ends before far ground, and the exact rows of those crests."""
+    rows, cols = np.nonzero(
+        (exact[:-1] > exact[1:] * np.float32(1.06)) & (exact[:-1] < np.float32(1e9))
+    )
+    crest = run[np.maximum(index[rows, cols] - 1, 0), cols] - np.float32(first)
+    above = np.clip(rows + 1 - crest, 0, 1).astype(np.float32)
+    below = np.clip(rows + 2 - crest, 0, 1).astype(np.float32)
+    return _Edges(rows, cols, above, below)
 
 
 def lit(heights: Image, cell_m: float, light: Light, *, soft: float = 0.0) -> tuple[Image, Image]:

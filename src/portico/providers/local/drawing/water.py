@@ -100,7 +100,7 @@ class Water:
         away = 1 - facing
         fresnel = np.float32(0.03) + np.float32(0.97) * (away * away) ** 2 * away
         mirror = planes(self._mirror(picture, pose, ray[0] * ahead, ray[1] * ahead))
-        spark = self._glitter(pose, ray)
+        spark = self._glitter(pose, ray, mirror[0])
         foam = self._foam_at(height, across * depth, depth, place) if self._foam > 0 else None
         air = np.exp(-q * np.float32(90.0 / max(self._light.haze, 0.4) ** 0.5)) * np.float32(0.55)
         thin = np.square(np.clip(0.3 + 0.2 * height, 0, 1)) * np.clip(q * 2.2, 0.15, 1.0)
@@ -153,7 +153,10 @@ class Water:
         v = np.minimum(v, row * 0.5 - 1)
         return sample(half, u.astype(np.float32), v.astype(np.float32), wrap=False)
 
-    def _glitter(self, pose: Pose, ray: tuple[Image, Image, Image]) -> Image | None:
+    def _glitter(
+        self, pose: Pose, ray: tuple[Image, Image, Image], mirrored: Image
+    ) -> Image | None:
+        """Return the sun's sparkle; none where the water mirrors land instead of bright sky."""
         if self._light.disc <= 0:
             return None
         sun = sun_direction(self._light, pose.yaw)
@@ -163,7 +166,9 @@ class Water:
         wide = np.exp(np.maximum(near, -1) * np.float32(40))
         sharp = np.exp(np.maximum(near, -0.05) * np.float32(420))
         strength = np.float32(self._light.disc * (0.5 if self._light.is_moon else 1.0))
-        return np.asarray((sharp * np.float32(2.6) + wide * np.float32(0.2)) * strength, np.float32)
+        level = self._light.horizon[0] * (0.10 if self._light.is_moon else 0.5)
+        open_sky = smoothstep(level * 0.6, level, mirrored)
+        return np.asarray((sharp * 2.6 + wide * 0.2) * (strength * open_sky), np.float32)
 
     def _foam_at(self, height: Image, x: Image, depth: Image, place: tuple[float, float]) -> Image:
         east = (x + np.float32(place[0])) * 9
