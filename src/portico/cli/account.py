@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from portico.app import server_secret
+from portico.cli.configuration import read_settings
 from portico.cli.desk import at_desk
-from portico.cli.options import Data, Email, Json, group, read_settings
+from portico.cli.options import Data, Email, Json, group
 from portico.cli.output import answer
 from portico.core.money import format_credits, parse_credits
 from portico.flows import administer

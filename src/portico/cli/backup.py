@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from portico.cli.desk import at_desk
-from portico.cli.options import Data, Json, plain, refusal
+from portico.cli.failure import refusal
+from portico.cli.options import Data, Json, plain
 from portico.cli.output import answer
 from portico.flows.administer import Desk
 

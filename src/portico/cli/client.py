@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from portico.cli.options import refusal
+from portico.cli.failure import refusal
 from portico.core.errors import ErrorCode, PorticoError
 
 ANSWER_WITHIN_S = 30.0

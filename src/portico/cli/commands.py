@@ -1,9 +1,6 @@
 """Every command's name and its line in `portico --help`; each is imported when it runs."""
 
 import importlib
-import os
-import sqlite3
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +8,6 @@ import typer.core
 from typer.main import get_command
 
 from portico import __version__
-from portico.core.errors import PorticoError
 
 COMMANDS = {
     "serve": "Start the server.",
@@ -77,22 +73,3 @@ def portico(
     ] = False,
 ) -> None:
     """Run a credit-metered gateway for generated text, image and video."""
-
-
-def main() -> None:
-    """Run the command that the arguments name; whatever goes wrong ends in one clear line."""
-    try:
-        app(prog_name="portico")
-    except PorticoError as error:
-        _fail(error.message, error.__cause__)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (OSError, sqlite3.Error) as error:
-        _fail(str(error), None)
-
-
-def _fail(message: str, cause: BaseException | None) -> None:
-    detail = f" ({cause})" if isinstance(cause, (OSError, sqlite3.Error)) else ""
-    print(f"portico: {message}{detail}", file=sys.stderr)
-    sys.exit(1)

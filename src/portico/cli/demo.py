@@ -2,15 +2,18 @@
 
 import ipaddress
 import os
+import shlex
+import sys
 from pathlib import Path
 
-from portico import accounts, ledger
+from portico import __version__, accounts, ledger
 from portico.accounts import key_hash
-from portico.cli.options import DEMO_KEY_FILE
+from portico.cli.configuration import DEMO_KEY_FILE
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.money import MICRO, format_credits
 from portico.flows import administer
 from portico.flows.administer import Desk
+from portico.settings import Settings
 
 EMAIL = "demo@localhost"
 AMOUNT = 1_000 * MICRO
@@ -53,11 +56,12 @@ async def available(desk: Desk) -> str:
     return format_credits(balance.available)
 
 
-def banner(*, version: str, url: str, key: str, credits_left: str) -> str:
+def banner(settings: Settings, *, key: str, credits_left: str) -> str:
     """Return what a newcomer needs: where it is, the key, and a first video."""
+    url = settings.shown_url
     body = f'{{"model":"portico/scene","prompt":"{PROMPT}"}}'
     return f"""
-Portico {version} is ready.
+Portico {__version__} is ready.
 
   Start page  {url}/
   API key     {key}
@@ -68,10 +72,26 @@ Paste this, and half a minute later there is a video in portico.mp4:
 curl -fsS -o portico.mp4 -H "Authorization: Bearer {key}" \
 -H "Content-Type: application/json" -d '{body}' {url}/portico/v1/generate
 
-Or:  .venv/bin/portico generate "{PROMPT}" -o portico.mp4
+The same with a progress bar, in a second terminal:
 
-Ctrl-C stops it; nothing is lost.
+{_generate_line(settings)}
+
+Ctrl-C stops the server; nothing is lost by it.
 """
+
+
+def _generate_line(settings: Settings) -> str:
+    words = [_own_command(), "generate", PROMPT, "-o", "portico.mp4"]
+    if settings.shown_url != Settings().shown_url:
+        words += ["--url", settings.shown_url]
+    if settings.data != Settings().data:
+        words += ["--data", settings.data]
+    return shlex.join(words)
+
+
+def _own_command() -> str:
+    """Return how this process was called, so that the line works where it is pasted."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "portico" else "portico"
 
 
 async def _exists(desk: Desk) -> bool:

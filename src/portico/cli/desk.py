@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from portico.app import open_desk
-from portico.cli.options import read_settings, refusal
+from portico.cli.configuration import read_settings
+from portico.cli.failure import refusal
 from portico.flows.administer import Desk
 from portico.settings import Settings
 from portico.store.open import sqlite_path

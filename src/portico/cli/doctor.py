@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import typer
 
 from portico.cli import health_checks as checks
+from portico.cli.configuration import read_settings
 from portico.cli.health_checks import Finding
-from portico.cli.options import Data, Json, plain, read_settings
+from portico.cli.options import Data, Json, plain
 from portico.cli.output import answer
 from portico.core.errors import PorticoError
 from portico.settings import Settings

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from portico.cli.client import Client, is_this_machine
-from portico.cli.options import DEMO_KEY_FILE, Data, Json, plain, read_settings, refusal
+from portico.cli.configuration import DEMO_KEY_FILE, read_settings
+from portico.cli.failure import refusal
+from portico.cli.options import Data, Json, plain
 from portico.cli.output import answer
 from portico.core.errors import ErrorCode, PorticoError
 from portico.settings import Settings

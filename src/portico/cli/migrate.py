@@ -1,7 +1,8 @@
 """`portico migrate`: bring the database to the newest schema."""
 
+from portico.cli.configuration import read_settings
 from portico.cli.desk import database_path
-from portico.cli.options import Data, Json, plain, read_settings
+from portico.cli.options import Data, Json, plain
 from portico.cli.output import answer
 from portico.store.open import HEAD
 from portico.store.open import migrate as bring_up_to_date

@@ -7,7 +7,9 @@ import typer
 from portico.catalogue import Catalogue
 from portico.catalogue.offerings import Offering
 from portico.catalogue.prices import Price, Rule, version_at
-from portico.cli.options import Data, Json, plain, read_settings, refusal
+from portico.cli.configuration import read_settings
+from portico.cli.failure import refusal
+from portico.cli.options import Data, Json, plain
 from portico.cli.output import answer, print_table
 from portico.cli.provider import read_catalogue
 from portico.core.clock import Instant, SystemClock

@@ -1,14 +1,9 @@
-"""Options that several commands share, and how settings are read for them."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from portico.core.errors import ErrorCode, PorticoError
-from portico.settings import Settings, load
-
-DEMO_KEY_FILE = "demo-key"  # in the data folder: `serve` keeps the demo account's key there
 
 Data = Annotated[
     Path | None,
@@ -33,20 +28,3 @@ def group(about: str) -> typer.Typer:
 def plain() -> typer.Typer:
     """Return a place for one command; its help and errors are plain text."""
     return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-
-
-def read_settings(data: Path | None = None, **given: object) -> Settings:
-    """Read the settings; options of the command win over all.
-
-    Raises:
-        PorticoError: INVALID_REQUEST naming the setting that cannot be used.
-    """
-    try:
-        return load(None, data=None if data is None else str(data), **given)
-    except ValueError as error:
-        raise refusal(str(error)) from error
-
-
-def refusal(message: str) -> PorticoError:
-    """Return the error that ends a command with exit code 1 and one line."""
-    return PorticoError(ErrorCode.INVALID_REQUEST, message)

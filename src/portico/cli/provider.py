@@ -6,7 +6,9 @@ from pathlib import Path
 from portico import catalogue
 from portico.app import build_providers
 from portico.catalogue import Catalogue
-from portico.cli.options import Data, Json, group, read_settings, refusal
+from portico.cli.configuration import read_settings
+from portico.cli.failure import refusal
+from portico.cli.options import Data, Json, group
 from portico.cli.output import answer, print_table
 from portico.core.clock import SystemClock
 from portico.flows.gateway import Providers

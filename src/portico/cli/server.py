@@ -1,6 +1,7 @@
 """The life of one server process: listen, serve, stop in order."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import uvicorn
 
 from portico.app import App
 from portico.cli.connections import CONNECTIONS_MAX, IDLE_S, GuardedConnection
-from portico.cli.options import refusal
+from portico.cli.failure import refusal
 from portico.settings import Settings
 
 FILES_BESIDE_CONNECTIONS = 1_024  # databases, results, uploads, connections to upstreams
@@ -50,6 +51,9 @@ async def _serve(settings: Settings, listener: socket.socket, prepare: Prepare) 
     except (OSError, ValueError) as error:
         message = f"cannot start: {error}"
         raise refusal(message) from None
+    gc.collect()
+    gc.freeze()  # what was made so far stays for ever: no later collection looks at it
+    gc.enable()
     server = _Server(_config(app, settings), announce)
     _end_by_signals(server)
     try:
