@@ -48,11 +48,11 @@ class IdSource:
 
 
 def parse_task_id(text: str) -> TaskId | None:
-    """Read a task id as clients write it: a decimal string, optionally after `task_`.
+    """Read a task id as clients write it: a decimal string, optionally after `task_` or `video_`.
 
     Returns None for anything that cannot be an id, which callers treat as "not found".
     """
-    digits = text.removeprefix("task_")
+    digits = text.removeprefix("video_") if text.startswith("v") else text.removeprefix("task_")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(TASK_ID_MAX))):
         return None
     value = int(digits)

@@ -6,7 +6,7 @@ alone decides which dialect a request belongs to, and so the shape of every answ
 
 from collections.abc import Callable, Mapping
 
-from portico.dialects import apixo, portico, xiaoyang, xpilot, yuanjing
+from portico.dialects import apixo, openai, portico, xiaoyang, xpilot, yuanjing
 from portico.dialects.endpoint import Dialect, Rules
 
 # the first that owns a path answers it; `portico` owns what is left
@@ -15,5 +15,6 @@ BUILDERS: Mapping[str, Callable[[Rules], Dialect]] = {
     "xpilot": xpilot.build,
     "xiaoyang": xiaoyang.build,  # the rest of /api/v1/
     "yuanjing": yuanjing.build,
+    "openai": openai.build,  # the rest of /v1/
     "portico": portico.build,
 }

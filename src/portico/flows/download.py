@@ -22,6 +22,7 @@ __all__ = [
     "OpenFile",
     "by_link",
     "copy_out",
+    "own_file",
     "parse_range",
     "result_of",
 ]
@@ -59,6 +60,16 @@ async def result_of(gateway: Gateway, caller: Caller, task_id: TaskId | None) ->
         return _usable(gateway, kept[0] if kept else None)
 
     return OpenFile(gateway, await gateway.store.read(look))
+
+
+async def own_file(gateway: Gateway, caller: Caller, asset_id: AssetId) -> OpenFile:
+    """Open one of the caller's own files, such as a cover or the second of several results.
+
+    Raises:
+        PorticoError: RESULT_EXPIRED when it has gone, or is not the caller's.
+    """
+    found = await gateway.store.read(lambda tx: media.find(tx, asset_id, caller.account_id))
+    return OpenFile(gateway, _usable(gateway, found))
 
 
 async def by_link(gateway: Gateway, asset_id: AssetId | None) -> OpenFile:

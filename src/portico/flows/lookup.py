@@ -45,6 +45,31 @@ async def task_list(
     return await gateway.store.read(look)
 
 
+async def page(
+    gateway: Gateway,
+    caller: Caller,
+    kind: Kind,
+    *,
+    limit: int,
+    after_id: TaskId | None = None,
+    oldest_first: bool = False,
+) -> list[TaskView]:
+    """Return the caller's tasks of one kind, from beyond one of them on, in either order."""
+
+    def look(tx: Tx) -> list[TaskView]:
+        found = tasks.page(
+            tx,
+            caller.account_id,
+            kind,
+            limit=limit,
+            after_id=after_id,
+            oldest_first=oldest_first,
+        )
+        return [task_view(gateway, each, media.of_task(tx, each.id)) for each in found]
+
+    return await gateway.store.read(look)
+
+
 async def balance(gateway: Gateway, caller: Caller) -> Balance:
     """Return what the caller's account has, in microcredits."""
     return await gateway.store.read(lambda tx: ledger.balance(tx, caller.account_id))

@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, not_, select, upda
 from portico.core.views import TaskState
 from portico.store import Statement
 from portico.tasks.model import NewTask
-from portico.tasks.tables import attempts, is_open, is_to_forget, requests, tasks
+from portico.tasks.tables import attempts, is_media, is_open, is_to_forget, requests, tasks
 
 INSERT_TASK = Statement(
     insert(tasks).values({name: bindparam(name) for name in NewTask.__struct_fields__})
@@ -15,6 +15,7 @@ TASK_OF = Statement(
     select(tasks).where(
         tasks.c.id == bindparam("task_id"),
         tasks.c.account_id == bindparam("account_id"),
+        tasks.c.deleted_at.is_(None),
     )
 )
 COUNT_OPEN = Statement(
@@ -28,8 +29,25 @@ LISTING = Statement(
     .where(
         tasks.c.account_id == bindparam("account_id"),
         tasks.c.id < bindparam("before_id"),
+        tasks.c.deleted_at.is_(None),
     )
     .order_by(tasks.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_OF_KIND = select(tasks).where(
+    tasks.c.account_id == bindparam("account_id"),
+    tasks.c.kind == bindparam("kind"),
+    is_media,
+    tasks.c.deleted_at.is_(None),
+)
+PAGE_DOWN = Statement(
+    _OF_KIND.where(tasks.c.id < bindparam("after_id"))
+    .order_by(tasks.c.id.desc())
+    .limit(bindparam("limit"))
+)
+PAGE_UP = Statement(
+    _OF_KIND.where(tasks.c.id > bindparam("after_id"))
+    .order_by(tasks.c.id)
     .limit(bindparam("limit"))
 )
 MARK_SUBMITTING = Statement(
@@ -81,6 +99,16 @@ DUE_FOR_FORGETTING = Statement(
     select(tasks.c.id)
     .where(tasks.c.expires_at < bindparam("now"), is_to_forget)
     .limit(bindparam("limit"))
+)
+DELETE = Statement(
+    update(tasks)
+    .where(
+        tasks.c.id == bindparam("task_id"),
+        tasks.c.account_id == bindparam("owner"),
+        tasks.c.deleted_at.is_(None),
+        not_(is_open),
+    )
+    .values(deleted_at=bindparam("now"), job="{}")
 )
 FORGET = Statement(update(tasks).where(tasks.c.id == bindparam("task_id")).values(job="{}"))
 UNSOUND = Statement(

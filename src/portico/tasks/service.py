@@ -4,7 +4,7 @@ import msgspec
 
 from portico.core.clock import Instant
 from portico.core.errors import ErrorCode, PorticoError
-from portico.core.ids import AccountId, TaskId
+from portico.core.ids import TASK_ID_MAX, AccountId, TaskId
 from portico.core.jobs import Kind, Mode
 from portico.core.money import Credits
 from portico.core.views import TaskState
@@ -42,6 +42,22 @@ def listing(
     """Return an account's tasks, newest first; `before_id` pages on."""
     rows = tx.rows(queries.LISTING, account_id=account_id, limit=limit, before_id=before_id)
     return [_task(row) for row in rows]
+
+
+def page(
+    tx: Tx,
+    account_id: AccountId,
+    kind: Kind,
+    *,
+    limit: int,
+    after_id: TaskId | None,
+    oldest_first: bool,
+) -> list[Task]:
+    """Return an account's pictures or videos in either order, from beyond `after_id` on."""
+    statement, start = (queries.PAGE_UP, 0) if oldest_first else (queries.PAGE_DOWN, TASK_ID_MAX)
+    after_id = start if after_id is None else after_id
+    values = {"account_id": account_id, "kind": kind.value, "after_id": after_id}
+    return [_task(row) for row in tx.rows(statement, **values, limit=limit)]
 
 
 def count_open(tx: Tx, account_id: AccountId) -> int:
@@ -210,6 +226,14 @@ def due_for_forgetting(tx: Tx, *, now: Instant, limit: int) -> list[TaskId]:
 def forget(tx: Tx, task_id: TaskId) -> None:
     """Drop the job (and with it the prompt) of an expired task; the task stays readable."""
     tx.execute(queries.FORGET, task_id=task_id)
+
+
+def delete(tx: Tx, task_id: TaskId, account_id: AccountId, *, now: Instant) -> bool:
+    """Take a task that has ended from its owner's sight, with its prompt; its money stays.
+
+    False: there is no such task, it is under way, or it was deleted before.
+    """
+    return tx.execute(queries.DELETE, task_id=task_id, owner=account_id, now=now) == 1
 
 
 def unsound(tx: Tx) -> list[TaskId]:

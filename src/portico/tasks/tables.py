@@ -21,6 +21,8 @@ is_open = literal_column(
 )  # to the letter as in the partial index, so that the planner uses it
 # an open task has no expiry, so it costs no entry in this index
 is_to_forget = literal_column("(expires_at IS NOT NULL AND job <> '{}')", type_=Boolean)
+# texts are far more, and nobody leafs through them
+is_media = literal_column("(kind <> 'text')", type_=Boolean)
 
 tasks = Table(
     "tasks",
@@ -50,6 +52,7 @@ tasks = Table(
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Column("expires_at", BigInteger),
+    Column("deleted_at", BigInteger),  # its owner has it no more; its money stays in the books
     # the hold's state is copied here by the database when the ledger closes it, and
     # the check below refuses a final task whose hold is still open
     ForeignKeyConstraint(
@@ -65,6 +68,14 @@ tasks = Table(
     ),
     Index("ix_tasks_open", "account_id", sqlite_where=is_open, postgresql_where=is_open),
     Index("ix_tasks_account_id", "account_id", "id"),
+    Index(
+        "ix_tasks_media",
+        "account_id",
+        "kind",
+        "id",
+        sqlite_where=is_media,
+        postgresql_where=is_media,
+    ),
     Index(
         "ix_tasks_to_forget",
         "expires_at",

@@ -158,6 +158,7 @@ def _tasks() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
             "state IN ('queued', 'submitting', 'running', 'storing')"
             " OR (state = 'succeeded' AND hold_state = 'captured')"
@@ -175,6 +176,14 @@ def _tasks() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_tasks_account_id", "tasks", ["account_id", "id"], unique=False)
+    op.create_index(
+        "ix_tasks_media",
+        "tasks",
+        ["account_id", "kind", "id"],
+        unique=False,
+        sqlite_where=sa.text("(kind <> 'text')"),
+        postgresql_where=sa.text("(kind <> 'text')"),
+    )
     op.create_index(
         "ix_tasks_to_forget",
         "tasks",
