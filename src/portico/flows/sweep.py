@@ -87,7 +87,11 @@ async def sweep_files(gateway: Gateway) -> int:
     now = gateway.clock.now()
     total = 0
     while True:
-        due = await gateway.store.read(lambda tx: media.due_for_expiry(tx, now=now, limit=BATCH))
+        due = await gateway.store.read(
+            lambda tx: media.due_for_expiry(
+                tx, now=now, orphans_before=now - ORPHAN_AFTER_MS, limit=BATCH
+            )
+        )
         if not due:
             return total
         faults.reach("sweep.before_delete")
