@@ -20,8 +20,8 @@ from portico.core.views import Caller, TaskState
 from portico.flows import moderate, settle
 from portico.flows.chat_answer import ChatAnswer, Heard
 from portico.flows.gateway import Gateway
+from portico.flows.routing import choose_chat
 from portico.flows.submit import Repeat, Terms, check_open_tasks
-from portico.providers.base import ChatProvider
 from portico.store import Tx
 from portico.tasks import NewTask, Verdict
 
@@ -99,8 +99,11 @@ class ChatStream:
         provider, model = choose_chat(self._gateway, self._job)
         async with aclosing(provider.stream(self._job, model=model)) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
+                first = not heard.any
                 heard.take(piece)
                 await self._hand_on(piece)
+                if first:
+                    faults.reach("chat.first_chunk")
                 if self._left:
                     return
 
@@ -208,19 +211,6 @@ async def replayed(gateway: Gateway, caller: Caller, repeat: Repeat) -> ChatAnsw
     if found.answer is None:
         raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, "The same request is under way")
     return msgspec.json.decode(found.answer, type=ChatAnswer)
-
-
-def choose_chat(gateway: Gateway, job: ChatJob) -> tuple[ChatProvider, str]:
-    """Return who writes it, and the upstream's name for the model.
-
-    Raises:
-        PorticoError: NO_ROUTE.
-    """
-    for route in gateway.catalogue.routes(job):
-        name = gateway.limits.only_provider or route.provider
-        if name in gateway.providers.chat:
-            return gateway.providers.chat[name], route.upstream_model
-    raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
 
 
 def clamped(usage: ChatUsage, job: ChatJob) -> ChatUsage:

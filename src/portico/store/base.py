@@ -36,9 +36,8 @@ class Statement:
         found = self._ready.get(dialect.name)
         if found is None:
             compiled = self._expression.compile(dialect=dialect)  # type: ignore[attr-defined]
-            fixed = {
-                name: bind.value for name, bind in compiled.binds.items() if bind.value is not None
-            }
+            names = compiled.bind_names.items()
+            fixed = {name: bind.value for bind, name in names if not bind.required}
             found = self._ready[dialect.name] = (str(compiled), fixed)
         return found
 

@@ -4,9 +4,21 @@ Time moves when a test says so, ids repeat from run to run, an upstream answers 
 and a store is a fresh migrated SQLite file.
 """
 
-from portico.testing.clock import FakeClock
+from portico.testing.clock import START, FakeClock, let_run
 from portico.testing.ids import seeded_bits, seeded_ids
 from portico.testing.provider import FakeProvider
+from portico.testing.rows import add_account, admit, new_task
 from portico.testing.store import open_test_store
 
-__all__ = ["FakeClock", "FakeProvider", "open_test_store", "seeded_bits", "seeded_ids"]
+__all__ = [
+    "START",
+    "FakeClock",
+    "FakeProvider",
+    "add_account",
+    "admit",
+    "let_run",
+    "new_task",
+    "open_test_store",
+    "seeded_bits",
+    "seeded_ids",
+]
