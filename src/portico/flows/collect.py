@@ -157,8 +157,7 @@ async def _put(
         duration_ms=facts.duration_ms,
         storage_key=key,
         created_at=now,
-        expires_at=now
-        + (STAGE_KEPT_MS if role is AssetRole.STAGE else gateway.limits.result_kept_ms),
+        expires_at=now + kept_ms,
     )
 
 

@@ -24,6 +24,7 @@ class LiveTasks:
         self._progress: dict[TaskId, Progress] = {}
         self._waiters: dict[TaskId, list[asyncio.Future[None]]] = {}
         self._missed: dict[TaskId, int] = {}
+        self.suspects: dict[str, float] = {}  # files without a record, since when (monotonic)
         self.delivery_due = asyncio.Event()  # set when a delivery was owed; notify clears it
 
     def report(self, task_id: TaskId, *, done: float | None, begun: bool) -> None:

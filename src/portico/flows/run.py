@@ -8,15 +8,14 @@ import asyncio
 from pathlib import Path
 
 from portico import tasks
-from portico.catalogue import Route
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
-from portico.core.jobs import MediaJob
 from portico.core.views import TaskState
 from portico.flows import collect, gather, moderate, settle
 from portico.flows.gateway import Gateway
 from portico.flows.retry import GiveUp, Retry, after_failure
+from portico.flows.routing import choose_route
 from portico.providers.base import Assignment, Finished, InputFile, Missing, Pending, TaskProvider
 from portico.tasks import Attempt, Task
 
@@ -179,20 +178,6 @@ async def stop_upstream(gateway: Gateway, task: Task) -> None:
         await gateway.providers.tasks[attempt.provider].cancel(attempt.upstream_id)
     except PorticoError:
         return
-
-
-def choose_route(gateway: Gateway, job: MediaJob) -> Route:
-    """Return the route for a job.
-
-    Raises:
-        PorticoError: NO_ROUTE when no wired provider serves the model in the class asked for.
-    """
-    for route in gateway.catalogue.routes(job):
-        if only := gateway.limits.only_provider:
-            return Route(provider=only, upstream_model=route.upstream_model)
-        if route.provider in gateway.providers.tasks:
-            return route
-    raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
 
 
 def _wait_for_lost(gateway: Gateway, task: Task) -> float:

@@ -11,6 +11,7 @@ from portico.core.money import Credits
 from portico.core.views import Caller, TaskState, TaskView
 from portico.flows import gather, lookup
 from portico.flows.gateway import Gateway
+from portico.flows.routing import choose_route
 from portico.flows.views import new_task_view
 from portico.media import service as media
 from portico.store import Tx
@@ -56,8 +57,8 @@ async def submit(
     if terms.repeat and (earlier := await _replayed(gateway, caller, terms.repeat)):
         return earlier
     job = gateway.catalogue.resolve(ask)
-    if terms.callback_url is not None:
-        await gateway.door.check_target(terms.callback_url)
+    choose_route(gateway, job)
+    await _check_callback(gateway, terms.callback_url)
     await gather.check_inputs(gateway, caller, job)
     task = _new_task(gateway, caller, ask, job, callback_url=terms.callback_url)
     try:
@@ -83,6 +84,16 @@ async def submit_and_wait(
         await gateway.live.wait(view.id, within_s=wait_s)
         view = await lookup.task(gateway, caller, view.id)
     return Accepted(view, accepted.balance_after, accepted.replayed)
+
+
+async def _check_callback(gateway: Gateway, url: str | None) -> None:
+    if url is None:
+        return
+    try:
+        await gateway.door.check_target(url)
+    except PorticoError as error:
+        error.param = "callback_url"
+        raise
 
 
 class _AlreadySubmittedError(Exception):

@@ -22,6 +22,7 @@ from portico.store import Tx
 EVERY_S = 300.0
 BATCH = 200
 ORPHAN_AFTER_MS = HOUR_MS
+ORPHAN_AFTER_S = HOUR_MS / 1_000
 _log = structlog.get_logger("portico.sweep")
 
 
@@ -42,15 +43,22 @@ async def recover(gateway: Gateway) -> int:
 
 
 async def sweep_orphans(gateway: Gateway) -> int:
-    """Delete stored files whose record was never written; returns how many."""
+    """Delete stored files whose record was never written; returns how many.
+
+    A file goes only when it had no record an hour ago by the monotonic clock either: a wall
+    clock that jumps ahead must not take a file that is just about to be recorded.
+    """
+    found: set[str] = set()
     before = gateway.clock.now() - ORPHAN_AFTER_MS
-    total = 0
     for fan in FANS:
         keys = await gateway.storage.keys_before(before, fan=fan)
-        lost = await gateway.store.read(lambda tx: media.unrecorded(tx, keys))  # noqa: B023
-        await gateway.storage.delete(lost)
-        total += len(lost)
-    return total
+        found.update(await gateway.store.read(lambda tx: media.unrecorded(tx, keys)))  # noqa: B023
+    now_s = gateway.clock.monotonic()
+    suspects = gateway.live.suspects
+    lost = [key for key in found if suspects.get(key, now_s) <= now_s - ORPHAN_AFTER_S]
+    await gateway.storage.delete(lost)
+    gateway.live.suspects = {key: suspects.get(key, now_s) for key in found.difference(lost)}
+    return len(lost)
 
 
 async def _give_up_text(gateway: Gateway, task_id: TaskId) -> None:

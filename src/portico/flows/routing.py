@@ -1,0 +1,34 @@
+"""Choose who does a job: the first route of the catalogue whose provider is wired."""
+
+from portico.catalogue import Route
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.jobs import ChatJob, MediaJob
+from portico.flows.gateway import Gateway
+from portico.providers.base import ChatProvider
+
+
+def choose_route(gateway: Gateway, job: MediaJob) -> Route:
+    """Return the route for a job.
+
+    Raises:
+        PorticoError: NO_ROUTE when no wired provider serves the model in the class asked for.
+    """
+    for route in gateway.catalogue.routes(job):
+        if only := gateway.limits.only_provider:
+            return Route(provider=only, upstream_model=route.upstream_model)
+        if route.provider in gateway.providers.tasks:
+            return route
+    raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
+
+
+def choose_chat(gateway: Gateway, job: ChatJob) -> tuple[ChatProvider, str]:
+    """Return who writes it, and the upstream's name for the model.
+
+    Raises:
+        PorticoError: NO_ROUTE.
+    """
+    for route in gateway.catalogue.routes(job):
+        name = gateway.limits.only_provider or route.provider
+        if name in gateway.providers.chat:
+            return gateway.providers.chat[name], route.upstream_model
+    raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
