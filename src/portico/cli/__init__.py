@@ -31,10 +31,11 @@ def _serve(arguments: list[str]) -> None:
     a terminal library, for colours we do not use, of 3 MB and 0.05 s.
     """
     gc.disable()
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    import structlog  # noqa: F401, PLC0415
+    if "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]
+        import structlog  # noqa: F401, PLC0415
 
-    del sys.modules["rich"]
+        del sys.modules["rich"]
     from portico.cli.serve import serve  # noqa: PLC0415
 
     serve(arguments)

@@ -69,4 +69,14 @@ FIRST_CALLS = (
         """-d '{{"model":"qwen3-max","messages":[{{"role":"user","content":"Hello"}}]}}' """
         "{url}/llmage/v1/chat/completions",
     ),
+    FirstCall(
+        "openai",
+        "OpenAI",
+        "For OpenAI's own clients: chat, pictures, videos.",
+        "/v1/chat/completions, /v1/images/…, /v1/videos",
+        "Make a picture:",
+        f"curl -fsS {_KEY} {_JSON} "
+        """-d '{{"model":"portico/picture","prompt":"a lake at dawn"}}' """
+        "{url}/v1/images/generations",
+    ),
 )
