@@ -65,7 +65,7 @@ async def create_video(call: Call) -> Response:
         if any(each.address is None for each in sources):
             _check_before_storing(call, fields, sources)
         inputs = [await _input(call, each) for each in sources]
-        repeated = await comparable(fields)
+        repeated = await comparable(fields) if _is_repeatable(call) else {}
     ask = parse_video(fields, inputs)
     try:
         accepted = await submit.submit(call.gateway, call.caller, ask, _terms(call, repeated))
@@ -123,6 +123,10 @@ async def _input(call: Call, source: Source) -> MediaInput:
     value = source.value if isinstance(source.value, str) else pieces_of(source.value)
     asset_id = await upload.upload(call.gateway, call.caller, value, param=source.role.value)
     return MediaInput(role=source.role, asset_id=asset_id)
+
+
+def _is_repeatable(call: Call) -> bool:
+    return "idempotency-key" in call.request.headers
 
 
 def _terms(call: Call, repeated: Mapping[str, object]) -> Terms:

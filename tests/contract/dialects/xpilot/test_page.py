@@ -93,6 +93,28 @@ async def test_text_models_show_exact_prices(start):
     ) in answer.text
 
 
+async def test_text_model_sold_no_more_is_not_listed(start, tmp_path):
+    (tmp_path / "old.toml").write_text(
+        """[[offerings]]
+dialects = ["xpilot"]
+name = "openai/gpt-3"
+model = "gpt-4o"
+[offerings.price]
+rule = "per_llm_token"
+input = "1"
+output = "1"
+from = 2020-01-01T00:00:00Z
+to = 2021-01-01T00:00:00Z
+"""
+    )
+    gateway = await start(catalogue=str(tmp_path))
+
+    models = (await gateway.get("/api/v1/models")).json()["models"]["text"]
+
+    assert "openai/gpt-4o" in {each["id"] for each in models}
+    assert "openai/gpt-3" not in {each["id"] for each in models}
+
+
 async def test_pages_three_requests_leave_the_pages_balances(start):
     """5000 - 300 = 4700, - 5 = 4695, - 1 = 4694."""
     gateway = await start(balance="5000", script=[UNDER_WAY])

@@ -8,6 +8,7 @@ import pytest
 
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Chunk
+from portico.testing import FakeProvider
 from tests.contract.dialects.yuanjing.samples import (
     STREAM,
     WHOLE,
@@ -111,6 +112,22 @@ async def test_reasoning_comes_beside_the_text(start):
     assert whole["choices"][0]["finish_reason"] == "length"
     assert [each.get("reasoning_content") for each in stream] == [None, "hm", None, None, None]
     assert stream[-2]["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("pieces", [[], [Chunk(finish="stop")]])
+async def test_text_of_nothing_is_whole(start, pieces):
+    gateway = await start()
+    write_with(gateway, FakeProvider(pieces=pieces, name="simulator"))
+    again = {"idempotency-key": "k1"}
+
+    first = await gateway.post(PATH, ASKED | {"stream": True}, **again)
+    second = await gateway.post(PATH, ASKED | {"stream": True}, **again)
+
+    opening, ended, used = events(first.text)
+    assert opening["choices"][0]["delta"] == {"content": "", "role": "assistant"}
+    assert ended["choices"][0]["finish_reason"] == "stop"
+    assert used["usage"]["completion_tokens"] == 0
+    assert second.text == first.text
 
 
 # --- refusals --------------------------------------------------------------------------------
