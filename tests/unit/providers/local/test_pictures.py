@@ -5,6 +5,9 @@ from PIL import Image
 
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Kind, Mode, Role
+from portico.providers.base import InputFile
+from portico.providers.local.drawing.picture_move import covered
+from portico.providers.local.drawing.upscale import enlarge_picture
 from tests.unit.providers.local.conftest import (
     frames_of,
     gradient,
@@ -140,8 +143,6 @@ async def test_second_stage_enlarges_a_made_video_with_its_sound(render):
 
 
 async def test_upscaler_is_no_worse_than_bicubic_on_clean_input():
-    from portico.providers.local.drawing.upscale import enlarge_picture
-
     noise = np.random.default_rng(5).integers(0, 255, (30, 40, 3), dtype=np.uint8)
     truth = Image.fromarray(noise).resize((320, 240), Image.Resampling.BICUBIC)
     small = truth.resize((160, 120), Image.Resampling.BOX)
@@ -151,6 +152,13 @@ async def test_upscaler_is_no_worse_than_bicubic_on_clean_input():
     assert np.square(ours - wanted).mean() <= np.square(plain - wanted).mean() * 1.02
 
 
+def test_crop_of_a_portrait_keeps_the_head():
+    tall = np.zeros((400, 100, 3), np.uint8)
+    tall[60:120] = 255
+    kept = covered(tall, (100, 100))
+    assert kept.mean() > 100
+
+
 async def test_missing_input_is_an_invalid_request(render):
     with pytest.raises(PorticoError) as caught:
         await render("zoom in", mode=Mode.IMAGE)
@@ -158,6 +166,4 @@ async def test_missing_input_is_an_invalid_request(render):
 
 
 def write_source(made):
-    from portico.providers.base import InputFile
-
     return InputFile(role=Role.SOURCE_VIDEO, media_type="video/mp4", path=output(made))

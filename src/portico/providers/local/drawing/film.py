@@ -1,5 +1,6 @@
 """Shoot a scene: choose it, render frame after frame, finish each to 8 bits."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -26,6 +27,8 @@ from portico.providers.local.drawing.seascape import Seascape
 from portico.providers.local.drawing.space import Space
 from portico.providers.local.drawing.weather import Falling, Lightning
 
+_FRAME_PIXELS_MAX = 1_250_000  # what one frame may cost: 1440p is rendered like 1080p
+_STILL_PIXELS_MAX = 2_400_000
 _STILL_S = 1.0  # the moment at which a still is taken
 
 
@@ -39,7 +42,11 @@ class Scene(Protocol):
 def shoot(
     spec: Spec, width: int, height: int, *, frames: int, fps: int, scale: float
 ) -> Iterator[Bytes]:
-    """Yield `frames` RGB frames of exactly `width` x `height`, rendered at `scale` of that size."""
+    """Yield `frames` RGB frames of exactly `width` x `height`.
+
+    They are rendered at `scale` of that size, or smaller where that would be too many pixels.
+    """
+    scale = min(scale, math.sqrt(_FRAME_PIXELS_MAX / (width * height)))
     inner = _inner(width, scale), _inner(height, scale)
     scene = choose_scene(spec, *inner)
     finish = Finish(spec, *inner)
@@ -52,10 +59,12 @@ def shoot(
 
 
 def shoot_still(spec: Spec, width: int, height: int) -> Bytes:
-    """Return one picture of a spec, rendered at its full size."""
-    scene = choose_scene(spec, width, height)
+    """Return one picture of a spec, rendered at its full size up to a bound and enlarged beyond."""
+    scale = min(1.0, math.sqrt(_STILL_PIXELS_MAX / (width * height)))
+    inner = _inner(width, scale), _inner(height, scale)
+    scene = choose_scene(spec, *inner)
     picture = scene.paint(pose(spec.camera, 0.5, seconds=5, seed=spec.seed), _STILL_S)
-    return Finish(spec, width, height).apply(picture, 1.0)
+    return sized(Finish(spec, *inner).apply(picture, _STILL_S), width, height)
 
 
 def choose_scene(spec: Spec, width: int, height: int) -> Scene:

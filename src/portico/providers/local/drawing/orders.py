@@ -47,12 +47,14 @@ class Order:
 
     @property
     def seconds(self) -> float:
-        """Length asked for, in seconds.
+        """Length asked for, in seconds; -1 means "as you like" at some vendors, here the default.
 
         Raises:
             PorticoError: INVALID_REQUEST when it is not between 0 and 60 seconds.
         """
         seconds = self.number("duration", _DEFAULT_SECONDS)
+        if seconds == -1:
+            return _DEFAULT_SECONDS
         if not 0 < seconds <= SECONDS_MAX:
             raise PorticoError(
                 ErrorCode.INVALID_REQUEST, "The duration is out of bounds", param="duration"

@@ -89,9 +89,9 @@ def _island_line(seed: int) -> Image:
     lines = []
     for index in range(2):
         rough = sum(
-            np.sin(x * k + draw.uniform(0, 6.28)) / k**0.95 for k in (4, 7, 13, 23, 41, 75, 131)
+            np.sin(x * k + draw.uniform(0, 6.28)) / k**0.85 for k in (5, 9, 17, 31, 57, 103, 190)
         )
         centre = float(draw.choice((-1, 1)) * draw.uniform(0.22, 0.5)) * (1 - 0.35 * index)
         bump = np.exp(-(((x - centre) / (0.30 - 0.12 * index)) ** 2))
-        lines.append((0.052 - 0.014 * index) * (bump * (1 + 0.55 * rough) - 0.14))
+        lines.append((0.052 - 0.014 * index) * (bump * (1 + 1.1 * rough) - 0.14))
     return np.asarray(lines, np.float32)

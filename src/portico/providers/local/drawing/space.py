@@ -11,6 +11,7 @@ from portico.providers.local.drawing.frame import Plane
 from portico.providers.local.drawing.noise import field, stream, unit
 from portico.providers.local.drawing.pixels import (
     Image,
+    Point,
     blurred,
     colour,
     merged,
@@ -82,21 +83,21 @@ class Planet:
         radius = self._radius * plane.focal * grow
         cx = plane.width / 2 + (self._place[0] - pose.yaw * 1.0 - 0.10 * pose.side) * plane.focal
         cy = plane.height / 2 + (-self._place[1] + pose.pitch + 0.10 * pose.rise) * plane.focal
-        reach = radius * (2.5 if self._rings is not None else 1.25)
-        x0, x1 = max(0, int(cx - reach)), min(plane.width, int(cx + reach) + 1)
-        y0, y1 = max(0, int(cy - reach)), min(plane.height, int(cy + reach) + 1)
-        if x0 >= x1 or y0 >= y1:
+        disc = _window(picture, (cx, cy), radius, 1.25)
+        if self._rings is None:
+            if disc is not None:
+                self._sphere(*disc, radius, time_s)
             return
-        x = ((np.arange(x0, x1, dtype=np.float32) + 0.5 - np.float32(cx)) / radius)[None, :]
-        y = ((np.float32(cy) - np.arange(y0, y1, dtype=np.float32) - 0.5) / radius)[:, None]
-        part = picture[y0:y1, x0:x1]
-        ring = self._ring(x, y) if self._rings is not None else None
-        behind = (y + 0 * x) * math.cos(self._tilt) + x * math.sin(self._tilt) > 0
-        if ring is not None:
-            _lay(part, ring[0], ring[1] * behind)
-        self._sphere(part, x, y, radius, time_s)
-        if ring is not None:
-            _lay(part, ring[0], ring[1] * ~behind)
+        wide = _window(picture, (cx, cy), radius, 2.5)
+        if wide is None:
+            return
+        part, x, y = wide
+        tone, cover = self._ring(x, y)
+        behind = y * math.cos(self._tilt) + x * math.sin(self._tilt) > 0
+        _lay(part, tone, cover * behind)
+        if disc is not None:
+            self._sphere(*disc, radius, time_s)
+        _lay(part, tone, cover * ~behind)
 
     def _sphere(self, part: Image, x: Image, y: Image, radius: float, time_s: float) -> None:
         square = x * x + y * y
@@ -111,11 +112,12 @@ class Planet:
         sun = self._sun.astype(np.float32)
         facing = x * sun[0] + y * sun[1] + z * sun[2]
         day = smoothstep(-0.12, 0.55, facing) * (0.35 + 0.75 * np.clip(facing, 0, 1))
-        rim = (1 - z) ** 3 * smoothstep(-0.3, 0.5, facing)
+        edge = 1 - z
+        rim = edge * edge * edge * smoothstep(-0.3, 0.5, facing)
         disc = np.clip((1 - np.sqrt(square)) * radius + 0.5, 0, 1)
         outside = np.exp(-np.maximum(np.sqrt(square) - 1, 0) * 26) * (1 - disc)
-        edge = facing / np.maximum(np.sqrt(square), 1e-3)
-        halo = outside * smoothstep(-0.35, 0.7, edge) * np.float32(0.75)
+        turned = facing / np.maximum(np.sqrt(square), 1e-3)
+        halo = outside * smoothstep(-0.35, 0.7, turned) * np.float32(0.75)
         out = []
         for index, (under, tone) in enumerate(zip(planes(part), ground, strict=True)):
             air = np.float32(self._air[index])
@@ -192,6 +194,21 @@ def _ring_tone(seed: int) -> Image:
     tone[150:163] *= 0.08
     tone *= np.clip(np.minimum(np.arange(256) / 12, (255 - np.arange(256)) / 20), 0, 1)
     return tone.astype(np.float32)
+
+
+def _window(
+    picture: Image, centre: Point, radius: float, reach: float
+) -> tuple[Image, Image, Image] | None:
+    """Return the part of a picture within `reach` radii, and its places in radii, up positive."""
+    height, width = picture.shape[:2]
+    (cx, cy), far = centre, radius * reach
+    x0, x1 = max(0, int(cx - far)), min(width, int(cx + far) + 1)
+    y0, y1 = max(0, int(cy - far)), min(height, int(cy + far) + 1)
+    if x0 >= x1 or y0 >= y1:
+        return None
+    x = ((np.arange(x0, x1, dtype=np.float32) + 0.5 - np.float32(cx)) / radius)[None, :]
+    y = ((np.float32(cy) - np.arange(y0, y1, dtype=np.float32) - 0.5) / radius)[:, None]
+    return picture[y0:y1, x0:x1], x, y
 
 
 def _lay(part: Image, tone: Image, cover: Image) -> None:

@@ -15,11 +15,13 @@ from portico.providers.local.drawing.pixels import (
     RGB,
     Bytes,
     Image,
+    Point,
     blurred,
     colour,
     overlay,
     sample,
     shrunk,
+    to_floats,
 )
 
 _OVER = 4  # sprites are drawn this many times larger and averaged down
@@ -171,17 +173,24 @@ def _reflected(sprite: Image, time_s: float) -> Image:
     return blurred(out * fade[:, None, None], max(0.6, h * 0.006))
 
 
-def _bird(picture: Image, at: tuple[float, float], span: float, lift: float, tone: RGB) -> None:
-    x, y = at
+def _bird(picture: Image, at: Point, span: float, lift: float, tone: RGB) -> None:
+    """Draw two bent wings, smooth at any size; a bird partly outside the frame is left out."""
+    high, wide = math.ceil(span * 1.2) + 3, math.ceil(span) + 3
+    left, top = math.floor(at[0]) - wide, math.floor(at[1]) - high
+    if left < 0 or top < 0:
+        return
+    part = picture[top : top + 2 * high, left : left + 2 * wide]
+    if part.shape[:2] != (2 * high, 2 * wide):
+        return
     bend = np.array([-1.0, -0.55, 0.0, 0.55, 1.0])
     rise = np.array([lift, lift * 0.75 + 0.18, 0.0, lift * 0.75 + 0.18, lift])
-    points = np.column_stack([x + bend * span, y - rise * span])
-    if points.min() < -50 or points[:, 0].max() > picture.shape[1] + 50:
-        return
-    fixed = (points * 16).round().astype(np.int32)
-    thick = max(1, round(span * 0.13))
-    cv2.polylines(picture, [fixed], isClosed=False, color=tone, thickness=thick,
-                  lineType=cv2.LINE_AA, shift=4)  # fmt: skip
+    points = np.column_stack([at[0] - left + bend * span, at[1] - top - rise * span]) * _OVER
+    mask = np.zeros((2 * high * _OVER, 2 * wide * _OVER), np.uint8)
+    fixed = [(points * 16).round().astype(np.int32)]
+    thick = max(2, round(span * 0.11 * _OVER))
+    cv2.polylines(mask, fixed, False, 255.0, thick, cv2.LINE_AA, 4)  # noqa: FBT003 - OpenCV's
+    weight = shrunk(to_floats(mask), 2 * wide, 2 * high)[..., None]
+    part += (colour(tone) - part) * weight
 
 
 def _balloon_picture(size: int, hue: float, light: Light) -> Image:

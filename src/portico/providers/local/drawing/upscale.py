@@ -23,18 +23,19 @@ def enhanced_size(width: int, height: int, *, even: bool) -> Size:
 
 def enlarge_picture(picture: Bytes, size: Size) -> Bytes:
     """Enlarge a still: Lanczos and back-projection; smoothed and sharpened when noisy."""
+    shape = picture.shape[1], picture.shape[0]
+    if size == shape:
+        return picture
     if noise_level(picture) > _NOISY:
         calm = cast("Bytes", cv2.bilateralFilter(picture, 5, 18, 2.0))
         large = cv2.resize(calm, size, interpolation=cv2.INTER_LANCZOS4)
         return sharpened(cast("Bytes", large))
     small = picture.astype(np.float32)
     large = cast("Image", cv2.resize(small, size, interpolation=cv2.INTER_LANCZOS4))
-    shape = picture.shape[1], picture.shape[0]
-    if size != shape:
-        for _ in range(2):
-            back = cv2.resize(large, shape, interpolation=cv2.INTER_AREA)
-            wrong = cv2.resize(small - back, size, interpolation=cv2.INTER_CUBIC)
-            large = large + wrong
+    for _ in range(2):
+        back = cv2.resize(large, shape, interpolation=cv2.INTER_AREA)
+        wrong = cv2.resize(small - back, size, interpolation=cv2.INTER_CUBIC)
+        large = large + wrong
     return np.asarray(np.clip(large + 0.5, 0, 255), np.uint8)
 
 

@@ -94,7 +94,8 @@ class Water:
         height, sx, sz = self._surface(sea, across, depth, pose, place)
         normal = 1 + sx * sx + sz * sz
         dot = (q + sz + across * sx) / normal
-        ray = across - 2 * dot * sx, np.abs(2 * dot - q) + np.float32(0.004), 1 - 2 * dot * sz
+        up = 2 * dot - q  # a ray that goes down again is bent up: softly, or its edge would show
+        ray = across - 2 * dot * sx, np.sqrt(up * up + np.float32(0.0012)), 1 - 2 * dot * sz
         ahead = 1 / np.maximum(ray[2], np.float32(0.15))
         facing = np.clip(dot * np.sqrt(normal / (1 + q * q + across * across)), 0, 1)
         away = 1 - facing
