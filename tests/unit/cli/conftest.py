@@ -42,7 +42,7 @@ def portico(data, monkeypatch, capsys):
             main()
         gc.enable()  # a server that is about to start switches it off
         written = capsys.readouterr()
-        return Ran(ended.value.code or 0, written.out, written.err)
+        return Ran(int(ended.value.code or 0), written.out, written.err)
 
     return run
 

@@ -3,6 +3,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from portico.cli import generate as generate_command
 from portico.cli.client import is_this_machine
 
 VIDEO = b"\0\0\0\x18ftypmp42" + b"v" * 300_000
-TASK = {
+TASK: dict[str, object] = {
     "id": "17",
     "state": "queued",
     "progress": None,
@@ -21,8 +22,19 @@ TASK = {
 DONE = TASK | {"state": "succeeded", "charged": "2", "outputs": [{"media_type": "video/mp4"}]}
 
 
+class Scripted(ThreadingHTTPServer):
+    """A server, what it answers, and what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Script)
+        self.seen: list[tuple[str, str, dict[str, str], Any]] = []
+        self.answers: dict[str, list[tuple[int, object]]] = {}
+
+
 class Script(BaseHTTPRequestHandler):
     """Answers from `server.answers`, path by path; the last answer of a path repeats."""
+
+    server: Scripted
 
     def do_GET(self) -> None:
         self._answer(None)
@@ -50,8 +62,7 @@ class Script(BaseHTTPRequestHandler):
 def server(monkeypatch):
     monkeypatch.setattr(generate_command, "LOOK_EVERY_S", 0.01)
     monkeypatch.delenv("PORTICO_API_KEY", raising=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Script) as listening:
-        listening.seen = []
+    with Scripted() as listening:
         listening.answers = {
             "/portico/v1/tasks": [(202, {"task": TASK, "balance": "8"})],
             "/portico/v1/tasks/17": [(200, TASK | {"state": "running"}), (200, DONE)],
@@ -149,7 +160,7 @@ def test_interrupt_cancels_the_task(generate, server, monkeypatch):
     def interrupted(_) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate_command.time, "sleep", interrupted)
+    monkeypatch.setattr("portico.cli.generate.time.sleep", interrupted)
     ran = generate("--key", "sk-1")
     assert (ran.code, ran.err) == (1, "portico: cancelled; the credits are back\n")
     assert server.seen[-1][:2] == ("POST", "/portico/v1/tasks/17/cancel")
