@@ -23,7 +23,7 @@ from portico.dialects.openai.wire import (
 from portico.flows.chat import ChatStream
 from portico.flows.chat_answer import ChatAnswer
 
-ROLES = frozenset({"system", "developer", "user", "assistant"})
+ROLES = ("system", "developer", "user", "assistant")
 PARTS = {"text": str, "image_url": dict}  # type -> what stands under its name
 # what is handed on; no other field reaches an upstream, where it might mean anything
 SAMPLING = (

@@ -13,7 +13,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
 from portico.core.jobs import Kind, MediaAsk, MediaInput
 from portico.core.views import TaskState, TaskView
-from portico.dialects.fields import Fields, text_field
+from portico.dialects.fields import Fields, field, text_field
 from portico.dialects.openai import unsupported
 from portico.dialects.openai.errors import ERRORS
 from portico.dialects.openai.images import params_of
@@ -72,7 +72,7 @@ def parse_video(fields: Fields, inputs: Iterable[MediaInput]) -> MediaAsk:
 def fields_of(fields: Fields) -> dict[str, str]:
     """Return how this request spells the canonical names; OpenAI's way where it sent nothing."""
     spelled = {
-        name: next((each for each in names if each in fields), names[0])
+        name: next((each for each in names if field(fields, each) is not None), names[0])
         for name, names in _PARAMS.items()
     }
     return spelled | _INPUTS
