@@ -99,6 +99,27 @@ async def test_malformed_body_is_refused(body: bytes, content_type: str):
     assert caught.value.code is ErrorCode.INVALID_REQUEST
 
 
+@pytest.mark.parametrize(
+    ("content_type", "mib_accepted", "mib_refused"),
+    [(MULTIPART, 201, 225), ("application/json", 9, 11)],
+)
+async def test_declared_size_is_checked_before_reading(
+    content_type: str, mib_accepted: int, mib_refused: int
+):
+    body = multipart(('name="a"', b"x")) if content_type == MULTIPART else b"{}"
+
+    async def read(mib: int) -> None:
+        sized = request(body, content_type)
+        sized.scope["headers"].append((b"content-length", str(mib * 2**20).encode()))
+        async with read_fields(sized):
+            pass
+
+    await read(mib_accepted)
+    with pytest.raises(PorticoError) as caught:
+        await read(mib_refused)
+    assert caught.value.code is ErrorCode.PAYLOAD_TOO_LARGE
+
+
 async def test_equal_files_make_requests_comparable():
     seen = []
     for content in (b"one", b"one", b"two"):
