@@ -84,6 +84,7 @@ class App:
         for provider in gateway.providers.tasks.values():
             await provider.close()
         await gateway.door.close()
+        await gateway.storage.close()
         await gateway.store.close()
         self.gateway = None
 
@@ -225,6 +226,7 @@ def build_providers(settings: Settings, clock: Clock) -> Providers:
 
 async def open_desk(settings: Settings) -> Desk:
     """Open what an operator's commands need; the caller closes `desk.store`."""
+    faults.arm_from_environment()
     await asyncio.to_thread(migrate, settings.database)
     clock = SystemClock()
     return Desk(store=await open_store(settings.database), clock=clock, ids=IdSource(clock))

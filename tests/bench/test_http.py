@@ -33,9 +33,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 async def answer(request):
     await request.body()
-    return Response(b'{"task_id":"1","status":"processing","outputs":[]}', media_type="application/json")
+    body = b'{"task_id":"1","status":"processing","outputs":[]}'
+    return Response(body, media_type="application/json")
 app = Starlette(routes=[Route("/x", answer, methods=["GET", "POST"])])
-uvicorn.run(app, port=int(sys.argv[1]), access_log=False, log_level="error", loop="uvloop", http="httptools")
+port = int(sys.argv[1])
+uvicorn.run(app, port=port, access_log=False, log_level="error", loop="uvloop", http="httptools")
 """
 
 
@@ -61,7 +63,7 @@ def in_child(port: int, take: object) -> float:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server on its own core, with limits out of the way, whose tasks take a minute."""
-    key = make_account(tmp_path, credits=1_000_000_000)
+    key = make_account(tmp_path, balance=1_000_000_000)
     with running(
         tmp_path,
         key,
@@ -103,7 +105,7 @@ def test_status_polls(server: Server, baseline_per_second: float) -> None:
 
 
 def test_whole_chats(tmp_path: Path, baseline_per_second: float) -> None:
-    key = make_account(tmp_path, credits=1_000_000_000)
+    key = make_account(tmp_path, balance=1_000_000_000)
     with running(tmp_path, key, PORTICO_SIMULATE="1", PORTICO_LOG_LEVEL="error") as server:
         os.sched_setaffinity(server.process.pid, {load.SERVER_CORE})
         made = load.request("POST", "/llmage/v1/chat/completions", key, CHAT)

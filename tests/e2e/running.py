@@ -54,6 +54,7 @@ class Server:
 
     def ended(self, task_id: str, *, within_s: float = 60.0) -> dict[str, Any]:
         """Wait until a task has ended."""
+        task: dict[str, Any] = {}
         for _ in until(within_s):
             task = self.task(task_id)
             if task["state"] in {"succeeded", "failed", "cancelled", "expired"}:
@@ -113,11 +114,11 @@ def child_environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith("PORTICO_")}
 
 
-def make_account(data: Path, *, credits: int = 10_000, email: str = EMAIL) -> str:
+def make_account(data: Path, *, balance: int = 10_000, email: str = EMAIL) -> str:
     """Add an account with a key to a data folder; returns the key."""
 
     async def work(desk: Desk) -> str:
-        await administer.create_account(desk, email, amount=credits * MICRO)
+        await administer.create_account(desk, email, amount=balance * MICRO)
         return (await administer.create_key(desk, email)).key
 
     return with_desk(data, work)

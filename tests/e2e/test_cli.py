@@ -1,6 +1,7 @@
 """The installed command as its own process: it starts, says how to begin, and stops in order."""
 
 import contextlib
+import html
 import json
 import os
 import re
@@ -147,6 +148,23 @@ def test_generate_saves_a_file_and_says_what_it_cost(data, tmp_path):
         result = json.loads(ran.stdout)
         assert (result["cost"], result["available"]) == ("1", "999")
         assert target.stat().st_size == result["size_bytes"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_every_first_call_of_the_start_page_works_as_pasted(data, tmp_path):
+    with demo(data, PORTICO_SIMULATE="1") as server:
+        page = requests.get(server.url, timeout=5).text
+        commands = re.findall(r"<code>(curl .*?)</code>", page, flags=re.DOTALL)
+        assert len(commands) >= 5
+        for command in map(html.unescape, commands):
+            subprocess.run(
+                ["bash", "-c", command],
+                env=child_environment() | {"KEY": server.key},
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
+                check=True,
+                timeout=30,
+            )
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ AssetId = str
 
 _EPOCH_MS = 1_704_067_200_000  # 2024-01-01; 41 bits of milliseconds last until 2093
 _RANDOM_BITS = 22
+_POOL_BYTES = 1_024
 TASK_ID_MAX = 2**63 - 1
 
 
@@ -26,10 +27,10 @@ class IdSource:
         self,
         clock: Clock,
         *,
-        random_bits: Callable[[int], int] = secrets.randbits,
+        random_bits: Callable[[int], int] | None = None,
     ) -> None:
         self._clock = clock
-        self.random_bits = random_bits
+        self.random_bits = random_bits or _Pool().bits
         self._last = 0
 
     def task_id(self) -> TaskId:
@@ -45,6 +46,21 @@ class IdSource:
         """Return `prefix_` and 125 random bits in lower-case base32."""
         raw = self.random_bits(128).to_bytes(16, "big")
         return f"{prefix}_{base64.b32encode(raw).decode().rstrip('=').lower()[:25]}"
+
+
+class _Pool:
+    """Random bits of the system, drawn a few hundred at a time: each draw is a system call."""
+
+    def __init__(self) -> None:
+        self._left = b""
+
+    def bits(self, count: int) -> int:
+        """Return that many random bits; none is ever given out twice."""
+        size = (count + 7) // 8
+        if len(self._left) < size:
+            self._left = secrets.token_bytes(_POOL_BYTES)
+        drawn, self._left = self._left[:size], self._left[size:]
+        return int.from_bytes(drawn, "big") >> (size * 8 - count)
 
 
 def parse_task_id(text: str) -> TaskId | None:

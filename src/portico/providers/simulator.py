@@ -149,7 +149,9 @@ def plain_png(side: int = PNG_SIDE) -> bytes:
     """Return a grey square as a PNG; how the packaged sample was made."""
 
     def part(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     lines = zlib.compress((b"\0" + b"\x80" * side) * side, 9)

@@ -86,14 +86,11 @@ class SqliteStore:
         return cast("T", await future)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` inline on committed rows, all of them as they stood at one moment."""
+        """Run `work` inline; each of its statements sees what is committed by then."""
         try:
-            self._reader.execute("BEGIN")
             return work(self._read_tx)
         except sqlite3.OperationalError as error:
             raise unavailable(error) from error
-        finally:
-            _roll_back(self._reader)
 
     async def copy_to(self, target: str) -> None:
         """Write a consistent copy with SQLite's own online back-up."""

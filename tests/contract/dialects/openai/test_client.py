@@ -180,7 +180,7 @@ def test_bad_key_is_an_authentication_error(server):
 
 
 def test_empty_account_is_told_once(server):
-    key = make_account(server.data, credits=0, email="poor@example.com")
+    key = make_account(server.data, balance=0, email="poor@example.com")
     before = refusals(server)
 
     with (

@@ -175,6 +175,10 @@ def _tasks() -> None:
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
+    _tasks_indexes()
+
+
+def _tasks_indexes() -> None:
     op.create_index("ix_tasks_account_id", "tasks", ["account_id", "id"], unique=False)
     op.create_index(
         "ix_tasks_media",
