@@ -122,6 +122,15 @@ def test_portico_and_openai_sell_the_same_things(dialect: str, catalogue: Catalo
         "gpt-4o-mini",
         "qwen3-max",
         "qwen-plus",
+        "seedance-2.0",
+        "seedance-2.0-fast",
+        "seedance-1.5-pro",
+        "wan-2.6",
+        "wan-2.5",
+        "vidu-q3-pro",
+        "vidu-q2-turbo",
+        "happyhorse-1.0",
+        "seedream-4.5",
     }
 
 

@@ -39,6 +39,8 @@ def parse_image(fields: Fields, inputs: Iterable[MediaInput]) -> MediaAsk:
     """
     unsupported.refuse({name: values[-1] for name, values in fields.items()}, unsupported.IMAGES)
     given = params_of(fields, _PARAMS)
+    if given.get("size") == "auto":
+        del given["size"]  # the model's own default
     count = field(fields, "n")
     if count not in (None, 1, "1"):
         given["count"] = count

@@ -1,27 +1,31 @@
 """`/v1/videos*`: made in the background, to be polled."""
 
+from collections.abc import Iterable
+from functools import partial
+
 from starlette.responses import Response
 
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import parse_task_id
-from portico.core.jobs import Kind, Role
+from portico.core.jobs import Kind, MediaAsk, MediaInput, Role
 from portico.core.views import TaskState, TaskView
 from portico.dialects.body import MULTIPART_SIZE_MAX, fingerprint_of, json_answer, repeat_of
 from portico.dialects.endpoint import Call, Route
-from portico.dialects.fields import comparable, read_fields
+from portico.dialects.fields import Fields, comparable, read_fields
 from portico.dialects.files import file_answer
 from portico.dialects.openai import videos
 from portico.dialects.openai.errors import spelled
 from portico.dialects.openai.inputs import parse_with_files
 from portico.dialects.openai.sources import find_sources
 from portico.dialects.openai.videos import (
+    in_lines,
     oldest_first,
     page_limit,
     parse_video,
     render_list,
     render_video,
 )
-from portico.dialects.openai.wire import VideoDeleted
+from portico.dialects.openai.wire import DIALECT, VideoDeleted
 from portico.flows import discard, download, lookup, submit
 from portico.flows.submit import Terms
 
@@ -33,7 +37,7 @@ async def create(call: Call) -> Response:
     async with read_fields(call.request, multipart_size_max=MULTIPART_SIZE_MAX) as fields:
         with spelled(videos.fields_of(fields)):
             sources = find_sources(fields, videos.SOURCES, Role.FIRST_FRAME)
-            ask = await parse_with_files(call, fields, sources, parse_video)
+            ask = await parse_with_files(call, fields, sources, partial(_parse, call))
             terms = Terms(
                 open_tasks_max=call.rules.open_tasks_max,
                 repeat=repeat_of(call, fingerprint_of(await comparable(fields))),
@@ -97,6 +101,16 @@ async def refuse(call: Call) -> Response:
     """Refuse what Sora alone could do: remix, edits, extensions, characters."""
     noun = call.request.url.path.rpartition("/")[2]
     raise PorticoError(ErrorCode.UNSUPPORTED_OPTION, f"Video {noun} is not supported")
+
+
+def _parse(call: Call, fields: Fields, inputs: Iterable[MediaInput]) -> MediaAsk:
+    """Read a submit in the words of its model: with a size, or with resolution and ratio."""
+    ask = parse_video(fields, inputs)
+    for offered in lookup.offerings(call.gateway, DIALECT, Kind.VIDEO):
+        if offered.name == ask.name:
+            sized = any("size" in rules.params for rules in offered.modes.values())
+            return ask if sized else in_lines(ask)
+    return ask
 
 
 async def _video(call: Call) -> TaskView:

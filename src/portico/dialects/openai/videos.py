@@ -4,7 +4,7 @@ The shape is Sora's; the models behind it are whatever the catalogue sells. Besi
 fields, the parameters of those models are read from `extra_body` under Portico's names.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -49,6 +49,15 @@ _PARAMS = {
     "negative_prompt": ("negative_prompt",),
     "seed": ("seed",),
 }
+# the sizes OpenAI's clients know, as models say them that count lines
+IN_LINES: Mapping[str, tuple[str, str]] = {
+    "854x480": ("480p", "16:9"),
+    "480x854": ("480p", "9:16"),
+    "1280x720": ("720p", "16:9"),
+    "720x1280": ("720p", "9:16"),
+    "1920x1080": ("1080p", "16:9"),
+    "1080x1920": ("1080p", "9:16"),
+}
 _INPUTS = dict.fromkeys(("first_frame", "source_image", "reference_image"), "input_reference")
 
 
@@ -69,12 +78,29 @@ def parse_video(fields: Fields, inputs: Iterable[MediaInput]) -> MediaAsk:
     )
 
 
+def in_lines(ask: MediaAsk) -> MediaAsk:
+    """Say a size as resolution and ratio, for a model that knows no sizes.
+
+    A size that is not listed stays, and is refused by its name.
+    """
+    size = str(ask.given.get("size", "")).lower().strip()
+    if size not in IN_LINES or not {"resolution", "ratio"}.isdisjoint(ask.given):
+        return ask
+    resolution, ratio = IN_LINES[size]
+    others = {name: value for name, value in ask.given.items() if name != "size"}
+    given = others | {"resolution": resolution, "ratio": ratio}
+    return msgspec.structs.replace(ask, given=given)
+
+
 def fields_of(fields: Fields) -> dict[str, str]:
     """Return how this request spells the canonical names; OpenAI's way where it sent nothing."""
     spelled = {
         name: next((each for each in names if field(fields, each) is not None), names[0])
         for name, names in _PARAMS.items()
     }
+    if field(fields, "size") is not None:  # it may have been read as the other two
+        sized = (name for name in ("resolution", "ratio") if spelled[name] not in fields)
+        spelled |= dict.fromkeys(sized, "size")
     return spelled | _INPUTS
 
 
@@ -201,10 +227,6 @@ def _size(view: TaskView) -> str | None:
 
 
 def _planned_size(resolution: str, ratio: str) -> str | None:
-    """Compute a size from "720p" and "16:9"; None when the input decides."""
-    lines, (across, _, down) = resolution.removesuffix("p"), ratio.partition(":")
-    if not (lines.isdecimal() and across.isdecimal() and down.isdecimal() and int(down)):
-        return None
-    short, wide, high = int(lines), int(across), int(down)
-    long = round(short * max(wide, high) / min(wide, high) / 2) * 2
-    return f"{long}x{short}" if wide >= high else f"{short}x{long}"
+    """Say "720p" and "16:9" as a size; None for what models draw in sizes of their own."""
+    sizes = (size for size, lines in IN_LINES.items() if lines == (resolution, ratio))
+    return next(sizes, None)

@@ -167,6 +167,29 @@ async def test_refusal_names_the_field_and_costs_nothing(start):
     assert await gateway.balance() == "100"
 
 
+async def test_size_reaches_models_that_count_lines(start):
+    gateway = await start(balance="1000", script=[UNDER_WAY])
+
+    wide = (await gateway.post(PATH, BOAT | {"model": "seedance-2.0"})).json()
+    odd = await gateway.post(PATH, BOAT | {"model": "seedance-2.0", "size": "1792x1024"})
+    small = BOAT | {"model": "wan-2.5", "seconds": "5", "size": "854x480"}
+    too_small = await gateway.post(PATH, small)
+
+    assert (wide["model"], wide["seconds"], wide["size"]) == ("seedance-2.0", "4", "1280x720")
+    assert await gateway.balance() == "940"  # 4 s of 720p
+    for refused in (odd, too_small):
+        status, body = error(refused)
+        assert (status, body["error"]["param"]) == (400, "size")
+
+
+async def test_size_reaches_models_that_know_sizes(start):
+    gateway = await start(balance="1000", script=[UNDER_WAY])
+
+    made_of = BOAT | {"model": "wan-2.6", "seconds": "5"}
+    assert (await gateway.post(PATH, made_of)).json()["size"] == "1280x720"
+    assert await gateway.balance() == "950"
+
+
 async def test_content_has_variants_and_ranges(start):
     gateway = await start(script=[COVERED])
     path = await created(gateway)

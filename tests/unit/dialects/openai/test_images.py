@@ -24,11 +24,15 @@ def sent(**body: Any) -> dict[str, list[Any]]:
 def test_submit_is_read_under_canonical_names():
     picture = MediaInput(role=Role.REFERENCE_IMAGE, asset_id="ast_1")
 
-    ask = parse_image(sent(model="m", prompt="p", size="auto", aspect_ratio="1:1"), [picture])
+    ask = parse_image(sent(model="m", prompt="p", size="512x512", aspect_ratio="1:1"), [picture])
 
     assert (ask.dialect, ask.name, ask.kind, ask.prompt) == ("openai", "m", Kind.IMAGE, "p")
-    assert ask.given == {"size": "auto", "ratio": "1:1"}
+    assert ask.given == {"size": "512x512", "ratio": "1:1"}
     assert ask.inputs == (picture,)
+
+
+def test_automatic_size_is_the_models_default():
+    assert parse_image(sent(prompt="p", size="auto"), []).given == {}
 
 
 @pytest.mark.parametrize(

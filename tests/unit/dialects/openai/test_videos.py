@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from portico.core.errors import ErrorCode
-from portico.core.jobs import Kind
+from portico.core.jobs import Kind, MediaAsk
 from portico.core.views import FINAL_STATES, TaskState
 from portico.dialects.openai.videos import (
     STATUS,
     fields_of,
+    in_lines,
     render_callback,
     render_list,
     render_video,
@@ -95,9 +96,8 @@ def test_progress_is_whole_percent(state: TaskState, done: float | None, percent
         ({"size": "1792x1024", "resolution": "720p"}, "1792x1024"),
         ({"resolution": "720p", "ratio": "16:9"}, "1280x720"),
         ({"resolution": "480p", "ratio": "9:16"}, "480x854"),
-        ({"resolution": "1080p", "ratio": "1:1"}, "1080x1080"),
+        ({"resolution": "1080p", "ratio": "1:1"}, None),  # not the same at every model
         ({"resolution": "720p", "ratio": "adaptive"}, None),
-        ({"resolution": "720p", "ratio": "0:0"}, None),
         ({"resolution": "720p"}, None),
         ({}, None),
     ],
@@ -145,6 +145,33 @@ def test_callback_is_an_event(state: TaskState, kind: Kind, type_: str, name: st
         "type": type_,
         "data": {"id": name},
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"size": "1280x720"}, {"resolution": "720p", "ratio": "16:9"}),
+        ({"size": " 1080X1920 ", "seed": 1}, {"resolution": "1080p", "ratio": "9:16", "seed": 1}),
+        ({"size": "1792x1024"}, {"size": "1792x1024"}),
+        ({"size": "1280x720", "ratio": "1:1"}, {"size": "1280x720", "ratio": "1:1"}),
+        ({"size": ["1280x720"]}, {"size": ["1280x720"]}),
+        ({"resolution": "720p"}, {"resolution": "720p"}),
+    ],
+)
+def test_size_is_said_in_lines(given: dict[str, object], said: dict[str, object]):
+    assert in_lines(MediaAsk(dialect="openai", name="m", given=given)).given == said
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "resolution"),
+        ({"size": ["1280x720"]}, "size"),
+        ({"size": ["1280x720"], "resolution": ["720p"]}, "resolution"),
+    ],
+)
+def test_lines_are_called_size_where_a_size_was_sent(fields: dict[str, list[object]], name: str):
+    assert fields_of(fields)["resolution"] == name
 
 
 @pytest.mark.parametrize(
