@@ -6,9 +6,11 @@ the path, as far as the path is known by then.
 """
 
 import asyncio
+import contextlib
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,7 +25,8 @@ HEAD_SIZE_MAX = 32 * 1024
 URL_LENGTH_MAX = 8 * 1024
 HEADERS_MAX = 100
 CONNECTIONS_MAX = 1_000
-_ONLY_ONCE = (b"host", b"content-length", b"transfer-encoding")
+_log = structlog.get_logger("portico.connections")
+_VERSIONS = ("1.1", "1.0")
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -31,12 +34,12 @@ class GuardedConnection(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._application = self.app
+        self._application: Any = self.config.app
         self._timer: asyncio.TimerHandle | None = None
         self._in_head = True  # between requests, and until the head of one is complete
         self._in_body = False
         self._head_size_bytes = 0
-        self._refused: PorticoError | None = None
+        self._refused: str | None = None
         self._is_ending = False  # what still comes is not read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -54,24 +57,13 @@ class GuardedConnection(HttpToolsProtocol):
         if self._is_ending:
             return
         if self._in_head:
-            if self._timer is None:
-                self._expect(HEAD_WITHIN_S)
             self._head_size_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_size_bytes > HEAD_SIZE_MAX + URL_LENGTH_MAX:
-            self._end(ErrorCode.INVALID_REQUEST, "The request head is too large")
-
-    def on_url(self, url: bytes) -> None:
-        """Refuse a request line that is too long."""
-        super().on_url(url)
-        if len(self.url) > URL_LENGTH_MAX:
-            self._refuse("The request line is too long")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Refuse too many headers; their size is counted as they come."""
-        super().on_header(name, value)
-        if len(self.headers) > HEADERS_MAX:
-            self._refuse("Too many headers")
+        if self._in_head and self._head_size_bytes and not self._is_ending:
+            if self._head_size_bytes > HEAD_SIZE_MAX + URL_LENGTH_MAX:
+                self._end("The request head is too large")
+            elif self._timer is None:
+                self._expect(HEAD_WITHIN_S)
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, then let the request begin."""
@@ -79,7 +71,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._stop_timer()
         self._head_size_bytes = 0
         is_full = len(self.connections) > CONNECTIONS_MAX
-        self.app = self._overloaded if is_full else self._application
+        self.app = self._overloaded if is_full else self._answer
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
         if is_full:
@@ -105,39 +97,48 @@ class GuardedConnection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, not ours
         """Answer what the parser could not take, unless an answer is already under way."""
-        error = self._refused
-        self._end(ErrorCode.INVALID_REQUEST, error.message if error else "Malformed HTTP request")
+        self._end(self._refused or "Malformed HTTP request")
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: any client may ask for an upgrade, and is answered as if it had not."""
 
     def _check_head(self) -> None:
         """Refuse what is too large, or what two readers could understand in two ways."""
-        fields = [name for name, _ in self.headers]
-        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
-        version = self.parser.get_http_version()
-        if sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_SIZE_MAX:
-            self._refuse("The request head is too large")
-        if version not in {"1.0", "1.1"}:
-            self._refuse("Only HTTP/1.1 is spoken here")
-        if any(fields.count(name) > 1 for name in _ONLY_ONCE):
-            self._refuse("A header that may be there once is there twice")
-        if codings and (b"content-length" in fields or codings[0].lower() != b"chunked"):
-            self._refuse("The length of the body is not clear")
-        if b"host" not in fields and version == "1.1":
-            self._refuse("The Host header is missing")
+        fault = self._fault_of_size() or self._fault_of_framing()
+        if fault is not None:
+            self._refused = fault
+            raise ValueError(fault)  # stops the parser, which then calls `send_400_response`
 
-    def _refuse(self, message: str) -> None:
-        """Stop the parser; it calls `send_400_response` then."""
-        self._refused = PorticoError(ErrorCode.INVALID_REQUEST, message)
-        raise self._refused
+    def _fault_of_size(self) -> str | None:
+        if len(self.url) > URL_LENGTH_MAX:
+            return "The request line is too long"
+        if len(self.headers) > HEADERS_MAX:
+            return "Too many headers"
+        if sum(len(name) + len(value) for name, value in self.headers) > HEAD_SIZE_MAX:
+            return "The request head is too large"
+        return None
+
+    def _fault_of_framing(self) -> str | None:
+        fields = [name for name, _ in self.headers]
+        hosts, lengths = fields.count(b"host"), fields.count(b"content-length")
+        codings = fields.count(b"transfer-encoding")
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            return "Only HTTP/1.1 is spoken here"
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            return "There must be one Host header"
+        if lengths + codings > 1:
+            return "The length of the body is not clear"
+        if codings and dict(self.headers)[b"transfer-encoding"].lower() != b"chunked":
+            return "Only the chunked transfer coding is understood"
+        return None
 
     def _expect(self, within_s: float) -> None:
         self._timer = self.loop.call_later(within_s, self._too_slow)
 
     def _too_slow(self) -> None:
         if self._head_size_bytes:
-            self._end(ErrorCode.INVALID_REQUEST, "The request head came too slowly")
+            self._end("The request head came too slowly")
         else:
             self.transport.close()
 
@@ -146,8 +147,8 @@ class GuardedConnection(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _end(self, code: ErrorCode, message: str) -> None:
-        """Answer with an error, if that is still possible, and close."""
+    def _end(self, message: str) -> None:
+        """Answer that the request is malformed, if that is still possible, and close."""
         self._stop_timer()
         self._is_ending = True
         is_answering = bool(self.cycle) and not self.cycle.response_complete
@@ -159,13 +160,28 @@ class GuardedConnection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._in_head or not self.cycle.response_started:
-            self.transport.write(self._as_bytes(self._render(PorticoError(code, message))))
+            error = PorticoError(ErrorCode.INVALID_REQUEST, message)
+            self.transport.write(self._as_bytes(self._render(error)))
         self.transport.close()
 
     def _render(self, error: PorticoError) -> Response:
         path = getattr(self, "url", b"").decode("latin-1").partition("?")[0]
-        dialects = self.config.app.dialects  # type: ignore[union-attr]
-        return owner(dialects, path).render_error(error)
+        return owner(self._application.dialects, path).render_error(error)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the application answer; what it does not catch still leaves in its shape."""
+        try:
+            await self._application(scope, receive, send)
+        except asyncio.CancelledError:  # the server stops, and this took too long
+            error = PorticoError(ErrorCode.OVERLOADED, "Stopping, try again", retry_after_s=1)
+        except Exception as unforeseen:  # noqa: BLE001 - edge of the process
+            _log.error("unhandled", exc_info=unforeseen)
+            error = PorticoError(ErrorCode.INTERNAL, "Internal error, please try again")
+        else:
+            return
+        with contextlib.suppress(RuntimeError):  # the answer has begun: it can only be cut off
+            await self._render(error)(scope, receive, send)
+        self.transport.close()
 
     async def _overloaded(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = PorticoError(ErrorCode.OVERLOADED, "Too many connections", retry_after_s=1)

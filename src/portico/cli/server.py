@@ -20,6 +20,8 @@ from portico.settings import Settings
 
 FILES_BESIDE_CONNECTIONS = 1_024  # databases, results, uploads, connections to upstreams
 BACKLOG = 2_048
+CUT_OFF_WITHIN_S = 2.0
+SETTLE_WITHIN_S = 0.2  # texts settle in tasks of their own, a commit or two after their request
 _log = structlog.get_logger("portico.server")
 
 Prepare = Callable[[App], Awaitable[Callable[[], None] | None]]
@@ -58,6 +60,7 @@ async def _serve(settings: Settings, listener: socket.socket, prepare: Prepare) 
     _end_by_signals(server)
     try:
         await server.serve(sockets=[listener])
+        await _let_go(server.server_state.tasks)
     finally:
         await app.stop()
     _log.info("stopped")
@@ -80,6 +83,13 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._announce is not None:
             self._announce()
+
+
+async def _let_go(requests: set[asyncio.Task[None]]) -> None:
+    """Wait for requests that were cut off: a text still settles what was delivered."""
+    if requests:
+        await asyncio.wait(requests, timeout=CUT_OFF_WITHIN_S)
+        await asyncio.sleep(SETTLE_WITHIN_S)
 
 
 def _end_by_signals(server: _Server) -> None:

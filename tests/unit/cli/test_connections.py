@@ -36,6 +36,9 @@ class Application:
                 if not message.get("more_body"):
                     break
         await self.go.wait()
+        if scope["path"] == "/api/v1/me":
+            message = "a secret path"
+            raise LookupError(message)
         await PlainTextResponse("fine")(scope, receive, send)
 
 
@@ -193,6 +196,24 @@ async def test_body_nobody_reads_ends_the_connection_soon(server, monkeypatch):
     monkeypatch.setattr(connections, "LINGER_S", 0.1)
     head = b"POST /refused HTTP/1.1\r\n" + HOST + b"Content-Length: 500\r\n" + END
     assert statuses(await talk(server, head, b"a", b"a", pause_s=0.02)) == [200]
+
+
+async def test_error_nobody_caught_leaves_in_shape_without_its_words(server):
+    answer = await talk(server, b"GET /api/v1/me HTTP/1.1\r\n" + HOST + END)
+    assert statuses(answer) == [502]  # as this dialect says it
+    assert b"detail" in answer
+    assert b"secret" not in answer
+
+
+async def test_request_cut_off_by_a_stop_is_told_to_come_back(server):
+    server.application.go.clear()
+    whole = asyncio.create_task(talk(server, b"GET /portico/v1/x HTTP/1.1\r\n" + HOST + END))
+    await asyncio.sleep(0.1)
+    for task in list(server.state.tasks):
+        task.cancel()
+    answer = await whole
+    assert statuses(answer) == [503]
+    assert b"retry-after: 1" in answer
 
 
 async def test_connections_beyond_the_limit_are_told_to_come_back(server, monkeypatch):

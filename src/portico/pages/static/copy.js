@@ -6,7 +6,7 @@ for (const block of document.querySelectorAll("pre[data-copy]")) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Copy";
-  button.setAttribute("aria-label", `Copy: ${block.getAttribute("aria-label")}`);
+  button.setAttribute("aria-label", `Copy the command for ${block.dataset.copy}`);
   button.addEventListener("click", () => copy(code));
   block.append(button);
 }
