@@ -8,9 +8,9 @@ from starlette.responses import Response
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import MediaAsk, Role
 from portico.core.views import TaskState, TaskView
-from portico.dialects.body import MULTIPART_SIZE_MAX, fingerprint_of, json_answer, repeat_of
+from portico.dialects.body import MULTIPART_SIZE_MAX, json_answer
 from portico.dialects.endpoint import Call, Route
-from portico.dialects.fields import comparable, read_fields
+from portico.dialects.fields import read_fields
 from portico.dialects.openai import images
 from portico.dialects.openai.errors import spelled
 from portico.dialects.openai.images import (
@@ -19,7 +19,7 @@ from portico.dialects.openai.images import (
     render_images,
     wants_bytes,
 )
-from portico.dialects.openai.inputs import parse_with_files
+from portico.dialects.openai.inputs import parse_with_files, terms_of
 from portico.dialects.openai.sources import find_sources
 from portico.dialects.openai.wire import Image
 from portico.flows import cancel, download, submit
@@ -46,11 +46,7 @@ async def _make(call: Call, *, edits: bool) -> Response:
             if edits and not sources:
                 raise PorticoError(ErrorCode.INVALID_REQUEST, "image is required", param="image")
             ask = await parse_with_files(call, fields, sources, parse_image)
-            repeated = await comparable(fields)
-        terms = Terms(
-            open_tasks_max=call.rules.open_tasks_max,
-            repeat=repeat_of(call, fingerprint_of(repeated)),
-        )
+            terms = await terms_of(call, fields)
         view = await _finished(call, ask, terms)
     if as_bytes:
         pictures = [await _bytes(call, each.id) for each in view.outputs]

@@ -1,12 +1,14 @@
-"""Store what came with a request, after the catalogue has had its say."""
+"""Take what comes with a submit: its files, after the catalogue has had its say, and its terms."""
 
 from collections.abc import Callable, Iterable
 
 from portico.core.jobs import MediaAsk, MediaInput
+from portico.dialects.body import fingerprint_of, repeat_of
 from portico.dialects.endpoint import Call
-from portico.dialects.fields import Fields, pieces_of
+from portico.dialects.fields import Fields, comparable, pieces_of
 from portico.dialects.openai.sources import Source
 from portico.flows import quote, upload
+from portico.flows.submit import Terms
 
 Parse = Callable[[Fields, Iterable[MediaInput]], MediaAsk]
 
@@ -25,6 +27,14 @@ async def parse_with_files(
         quote.quote(call.gateway, ask)
         ask = parse(fields, [await _stored(call, each) for each in sources])
     return ask
+
+
+async def terms_of(call: Call, fields: Fields) -> Terms:
+    """Return a submit's terms; files are only hashed for a request that may be repeated."""
+    repeat = None
+    if "idempotency-key" in call.request.headers:
+        repeat = repeat_of(call, fingerprint_of(await comparable(fields)))
+    return Terms(open_tasks_max=call.rules.open_tasks_max, repeat=repeat)
 
 
 async def _stored(call: Call, source: Source) -> MediaInput:

@@ -9,13 +9,13 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import parse_task_id
 from portico.core.jobs import Kind, MediaAsk, MediaInput, Role
 from portico.core.views import TaskState, TaskView
-from portico.dialects.body import MULTIPART_SIZE_MAX, fingerprint_of, json_answer, repeat_of
+from portico.dialects.body import MULTIPART_SIZE_MAX, json_answer
 from portico.dialects.endpoint import Call, Route
-from portico.dialects.fields import Fields, comparable, read_fields
+from portico.dialects.fields import Fields, read_fields
 from portico.dialects.files import file_answer
 from portico.dialects.openai import videos
 from portico.dialects.openai.errors import spelled
-from portico.dialects.openai.inputs import parse_with_files
+from portico.dialects.openai.inputs import parse_with_files, terms_of
 from portico.dialects.openai.sources import find_sources
 from portico.dialects.openai.videos import (
     in_lines,
@@ -27,7 +27,6 @@ from portico.dialects.openai.videos import (
 )
 from portico.dialects.openai.wire import DIALECT, VideoDeleted
 from portico.flows import discard, download, lookup, submit
-from portico.flows.submit import Terms
 
 POLL_AFTER_MS = 2_000
 
@@ -38,10 +37,7 @@ async def create(call: Call) -> Response:
         with spelled(videos.fields_of(fields)):
             sources = find_sources(fields, videos.SOURCES, Role.FIRST_FRAME)
             ask = await parse_with_files(call, fields, sources, partial(_parse, call))
-            terms = Terms(
-                open_tasks_max=call.rules.open_tasks_max,
-                repeat=repeat_of(call, fingerprint_of(await comparable(fields))),
-            )
+            terms = await terms_of(call, fields)
             accepted = await submit.submit(call.gateway, call.caller, ask, terms)
     return _answer(call, accepted.task)
 
