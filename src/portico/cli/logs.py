@@ -15,6 +15,9 @@ from typing import Any, TextIO
 import msgspec
 import structlog
 
+from portico.cli.failure import refusal
+
+LEVELS = ("debug", "info", "warning", "error")
 _IDS = {"account_id", "asset_id", "attempt_id", "delivery_id", "key_id", "request_id", "task_id"}
 _MEASURES = {"count", "duration_ms", "duration_s", "open_tasks", "retry_after_s", "size_bytes"}
 _CODES = {"cause", "check", "code", "dialect", "direct", "errno", "error", "exit_code", "kind"}
@@ -30,8 +33,15 @@ Event = MutableMapping[str, Any]
 
 
 def set_up(*, level: str, as_json: bool, stream: TextIO | None = None) -> None:
-    """Send every log line of this process, our own and the libraries', to one stream."""
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    """Send every log line of this process, our own and the libraries', to one stream.
+
+    Raises:
+        PorticoError: INVALID_REQUEST for a level that is none.
+    """
+    if level.lower() not in LEVELS:
+        message = f"PORTICO_LOG_LEVEL must be one of: {', '.join(LEVELS)}"
+        raise refusal(message)
+    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -25,7 +25,10 @@ def list_providers(*, data: Data = None, as_json: Json = False) -> None:
     with a later one.
     """
     settings = read_settings(data)
-    providers = build_providers(settings, SystemClock())
+    try:
+        providers = build_providers(settings, SystemClock())
+    except ValueError as error:
+        raise refusal(str(error)) from None
     models = _models_by_provider(settings)
     rows = [
         {"name": name, "makes": _makes(providers, name), "models": models[name]}

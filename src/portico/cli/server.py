@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 import structlog
@@ -82,7 +82,8 @@ class _Server(uvicorn.Server):
         """Listen, then say so."""
         await super().startup(sockets)
         if self._announce is not None:
-            self._announce()
+            with suppress(BrokenPipeError):  # nobody reads what we print; the clients do not mind
+                self._announce()
 
 
 async def _let_go(requests: set[asyncio.Task[None]]) -> None:

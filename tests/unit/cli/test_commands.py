@@ -99,6 +99,14 @@ def test_demo_refuses_to_listen_beyond_this_machine(portico, data):
     assert not data.exists()
 
 
+def test_unknown_log_level_stops_the_start(portico, data, monkeypatch):
+    monkeypatch.setenv("PORTICO_LOG_LEVEL", "loud")
+    ran = portico("serve", "--port", "0")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "PORTICO_LOG_LEVEL must be one of: debug, info" in ran.err
+    assert not data.exists()
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "http", "８０"])
 def test_port_that_is_none_is_a_usage_error(portico, port):
     assert portico("serve", f"--port={port}").code == 2

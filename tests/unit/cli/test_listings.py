@@ -57,6 +57,12 @@ def test_simulated_installation_sends_every_model_to_the_simulator(portico, monk
     assert found["simulator"]["models"] > found["local"]["models"] == 0
 
 
+def test_simulation_nobody_can_read_is_one_line(portico, monkeypatch):
+    monkeypatch.setenv("PORTICO_SIMULATE", "chaos=1")
+    ran = portico("provider", "list")
+    assert (ran.code, ran.err) == (1, "portico: PORTICO_SIMULATE cannot read 'chaos=1'\n")
+
+
 @pytest.fixture
 def free_port(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
