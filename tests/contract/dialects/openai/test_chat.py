@@ -120,6 +120,32 @@ async def test_stream_that_never_begins_has_its_own_status_and_costs_nothing(sta
     assert await gateway.balance() == "100"
 
 
+async def test_stream_without_words_still_ends_well(start):
+    gateway = await start()
+    body, key = HELLO | {"stream": True}, {"idempotency-key": "one"}
+
+    write(gateway)
+    nothing = await gateway.post(PATH, body, **key)
+    again = await gateway.post(PATH, body, **key)
+    write(gateway, Chunk(finish="stop", usage=USAGE))
+    only_the_end = await gateway.post(PATH, body)
+
+    for answer in (nothing, again, only_the_end):
+        opening, ended, done, _ = answer.text.split("\n\n")
+        assert '"role":"assistant"' in opening
+        assert '"finish_reason":"stop"' in ended
+        assert done == "data: [DONE]"
+
+
+async def test_models_are_listed(start):
+    gateway = await start()
+
+    found = (await gateway.get("/v1/models")).json()
+
+    assert found["object"] == "list"
+    assert {"gpt-4o", "portico/scene", "seedance-2.0"} <= {each["id"] for each in found["data"]}
+
+
 async def test_repeated_stream_brings_the_earlier_answer(start):
     gateway = await start(balance="100")
     writer = write(gateway, *WRITTEN)

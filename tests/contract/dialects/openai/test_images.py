@@ -7,6 +7,7 @@ import pytest
 
 from portico.core.errors import ErrorCode, PorticoError
 from portico.dialects.openai import image_routes
+from portico.flows import submit
 from tests.contract.gateways import NOW, PICTURE, UNDER_WAY, error, made, told
 
 MAKE = "/v1/images/generations"
@@ -134,6 +135,19 @@ async def test_picture_that_takes_too_long_is_given_up_and_refunded(start, monke
     assert error(answer)[0] == 504
     assert answer.headers["x-should-retry"] == "false"
     assert await gateway.balance() == "100"
+
+
+async def test_picture_done_at_the_last_moment_is_answered(start, monkeypatch):
+    async def not_yet(gateway, caller, ask, terms, *, wait_s):
+        accepted = await submit.submit(gateway, caller, ask, terms)
+        await gateway.live.wait(accepted.task.id, within_s=10)
+        return accepted  # as it stood before
+
+    monkeypatch.setattr(submit, "submit_and_wait", not_yet)
+    gateway = await start(balance="100", script=[made("simulated.png")])
+
+    assert (await gateway.post(MAKE, BOAT)).status_code == 200
+    assert await gateway.balance() == "99"
 
 
 async def test_edit_takes_files_addresses_and_base64(gateway, host):

@@ -167,6 +167,21 @@ async def test_refusal_names_the_field_and_costs_nothing(start):
     assert await gateway.balance() == "100"
 
 
+async def test_repeated_submit_makes_one_video(start):
+    gateway = await start(balance="100")
+    file = {"input_reference": ("a.png", PICTURE)}
+    other = {"input_reference": ("a.png", PICTURE + b"x")}
+    key = {"idempotency-key": "one"}
+
+    first = await gateway.client.post(PATH, data=BOAT, files=file, headers=key)
+    again = await gateway.client.post(PATH, data=BOAT, files=file, headers=key)
+    conflict = await gateway.client.post(PATH, data=BOAT, files=other, headers=key)
+
+    assert again.json()["id"] == first.json()["id"]
+    assert error(conflict)[0] == 409
+    assert await gateway.balance() == "96"
+
+
 async def test_size_reaches_models_that_count_lines(start):
     gateway = await start(balance="1000", script=[UNDER_WAY])
 

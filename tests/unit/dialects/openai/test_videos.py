@@ -61,6 +61,10 @@ def test_completed_video_has_times_and_address():
     assert found["error"] is None
 
 
+def test_completed_video_without_outputs_has_no_address():
+    assert "url" not in shown(TaskState.SUCCEEDED, outputs=())
+
+
 @pytest.mark.parametrize("state", sorted(FINAL_STATES - {TaskState.SUCCEEDED}))
 def test_failed_video_has_an_error_and_nothing_of_a_completed_one(state: TaskState):
     found = shown(state, expires_at=FINISHED_AT)
