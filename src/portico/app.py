@@ -50,6 +50,7 @@ class App:
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
         self.settings = settings
         self._clock = clock or SystemClock()
+        self._ids = IdSource(self._clock)
         self.dialects = build_dialects(settings)
         self.gateway: Gateway | None = None
         self._engine: EmbeddedEngine | None = None
@@ -98,7 +99,7 @@ class App:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope)
+        request_id = _request_id(scope, self._ids)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         path = scope["path"]
         stamping = stamped(send, request_id)
@@ -129,7 +130,7 @@ class App:
         return Gateway(
             store=await open_store(settings.database),
             clock=clock,
-            ids=IdSource(clock),
+            ids=self._ids,
             catalogue=catalogue.load(_folder(settings.catalogue)),
             blocklist=moderation.load(_folder(settings.blocklist)),
             storage=open_storage(settings.storage_url or f"file://{folder / 'files'}"),
@@ -254,11 +255,11 @@ def _folder(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(scope: Scope, ids: IdSource) -> str:
     """Return the caller's own X-Request-Id when it is a plain one, else a fresh id."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             text: str = value.decode("latin-1")
             if _REQUEST_ID.fullmatch(text):
                 return text
-    return secrets.token_hex(8)
+    return f"{ids.random_bits(64):016x}"

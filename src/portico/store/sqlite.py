@@ -1,15 +1,16 @@
-"""SQLite: one writer thread that commits in groups, one reader on the event loop.
+"""SQLite: one writer that commits in groups, one reader, both on the event loop.
 
-WAL with `synchronous=FULL`: a commit that was answered survives power loss. One primary-key
-read costs 6 to 8 microseconds, less than a hop to another thread, so reads run inline.
+WAL with `synchronous=FULL`: a commit that was answered survives power loss. One statement costs
+5 to 8 microseconds, less than a hop to another thread, so statements run inline; only what waits
+for the disk or for another process (BEGIN, COMMIT) runs in a thread. A writer in a thread of its
+own was half as fast: two threads that call SQLite wrestle for the interpreter at every call.
 """
 
 import asyncio
 import os
 import sqlite3
-import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,15 +23,13 @@ from portico.store.base import Row, Statement, Tx
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000
-GROUP_MAX = 512
+GROUP_MAX = 128  # a few milliseconds of statements, then the event loop has its turn
 WAITING_MAX = 50_000
-# every SQLite call lets go of the interpreter; while the event loop is busy, the writer would get
-# it back only after the default of 5 ms, and manage a few hundred writes a second
-SWITCH_INTERVAL_S = 0.0002
 _DIALECT = sqlite_dialect.dialect(paramstyle="named")
 
 Work = Callable[[Tx], Any]
 Outcome = tuple[bool, Any]  # (worked, result or exception)
+OnDisk = Callable[[str], Awaitable[None]]
 
 
 class SqliteTx:
@@ -62,27 +61,23 @@ class SqliteStore:
     """One SQLite file, open for one process; other processes may use it at the same time."""
 
     def __init__(self, path: Path) -> None:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._path = path
-        self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
-        self._wake = threading.Condition()
+        self._arrived = asyncio.Event()
         self._closing = False
         self._writer = connect(path)
         self._reader = connect(path, read_only=True)
         self._read_tx = SqliteTx(self._reader)
-        self._thread = threading.Thread(target=self._run, name="portico-writer", daemon=True)
-        self._thread.start()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="portico-commit")
+        self._committing = asyncio.create_task(self._run(), name="portico-writer")
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in the next group commit; returns once it is on disk."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-        with self._wake:
-            if self._closing or len(self._waiting) >= WAITING_MAX:
-                raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again", retry_after_s=1)
-            self._waiting.append((work, future))
-            if len(self._waiting) == 1:
-                self._wake.notify()
+        if self._closing or len(self._waiting) >= WAITING_MAX:
+            raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again", retry_after_s=1)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, future))
+        self._arrived.set()
         return cast("T", await future)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
@@ -97,37 +92,40 @@ class SqliteStore:
         await asyncio.to_thread(back_up, self._path, Path(target))
 
     async def close(self) -> None:
-        """Commit what is waiting, then stop the writer thread."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        await asyncio.to_thread(self._thread.join)
+        """Commit what is waiting, then let go of the file."""
+        self._closing = True
+        self._arrived.set()
+        await self._committing
+        self._disk.shutdown()
+        self._writer.close()
         self._reader.close()
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
         """Commit group after group; whatever happens to one, the writer lives on."""
-        while group := self._take():
-            try:
-                outcomes = commit_group(self._writer, [work for work, _ in group])
-            except Exception as error:  # noqa: BLE001 - locked, lost, or a surprise
-                _roll_back(self._writer)
-                group += self._take_waiting()  # they would only wait as long for the same
-                outcomes = [(False, unavailable(error)) for _ in group]
-            self._loop.call_soon_threadsafe(hand_out, group, outcomes)
-        self._writer.close()
-
-    def _take(self) -> list[tuple[Work, asyncio.Future[Any]]]:
-        with self._wake:
-            while not self._waiting and not self._closing:
-                self._wake.wait()
+        while await self._some():
             group = self._waiting[:GROUP_MAX]
             del self._waiting[:GROUP_MAX]
-            return group
+            try:
+                outcomes = await commit_group(
+                    self._writer, [work for work, _ in group], self._on_disk
+                )
+            except Exception as error:  # noqa: BLE001 - locked, lost, or a surprise
+                _roll_back(self._writer)
+                group += self._waiting  # they would only wait as long for the same
+                self._waiting.clear()
+                outcomes = [(False, unavailable(error)) for _ in group]
+            hand_out(group, outcomes)
 
-    def _take_waiting(self) -> list[tuple[Work, asyncio.Future[Any]]]:
-        with self._wake:
-            waiting, self._waiting = self._waiting, []
-            return waiting
+    async def _some(self) -> bool:
+        """Wait until there is something to write; False once there never will be."""
+        while not self._waiting and not self._closing:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return bool(self._waiting)
+
+    async def _on_disk(self, statement: str) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._disk, self._writer.execute, statement)
 
 
 def hand_out(
@@ -143,34 +141,43 @@ def hand_out(
             future.set_exception(result)
 
 
-def commit_group(connection: sqlite3.Connection, works: Sequence[Work]) -> list[Outcome]:
+async def commit_group(
+    connection: sqlite3.Connection, works: Sequence[Work], on_disk: OnDisk
+) -> list[Outcome]:
     """Run every work and commit them together; one that raises undoes only itself.
 
     When the commit as a whole fails, each is tried alone, so that a neighbour's fault never
     fails a good request. A work may therefore run more than once before it counts.
 
+    Args:
+        connection: the writer's own.
+        works: what waited while the last group was written.
+        on_disk: runs a statement that may wait for the disk or for another process.
+
     Raises:
         sqlite3.Error: no transaction could be begun, so nothing was done.
     """
-    connection.execute("BEGIN IMMEDIATE")
+    await on_disk("BEGIN IMMEDIATE")
     try:
         outcomes = _run_all(connection, works)
         faults.reach("writer.before_commit")
-        connection.execute("COMMIT")
+        await on_disk("COMMIT")
     except (sqlite3.Error, OSError) as error:
         _roll_back(connection)
         if len(works) == 1:
             return [(False, unavailable(error))]
-        return _commit_each(connection, works)
+        return await _commit_each(connection, works, on_disk)
     faults.reach("writer.after_commit")
     return outcomes
 
 
-def _commit_each(connection: sqlite3.Connection, works: Sequence[Work]) -> list[Outcome]:
+async def _commit_each(
+    connection: sqlite3.Connection, works: Sequence[Work], on_disk: OnDisk
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for work in works:
         try:
-            outcomes += commit_group(connection, [work])
+            outcomes += await commit_group(connection, [work], on_disk)
         except sqlite3.Error as error:  # locked by now: no use in waiting as long for each
             outcomes += [(False, unavailable(error)) for _ in works[len(outcomes) :]]
             break
