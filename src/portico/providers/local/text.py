@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 
 from portico.core.jobs import ChatJob, ChatUsage, Chunk, Message
-from portico.providers.local.tokens import count_tokens
+from portico.core.llm_tokens import count_tokens
 
 _QUOTE_MAX = 120
 _LOREM_DEFAULT = 64

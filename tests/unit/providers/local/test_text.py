@@ -1,8 +1,8 @@
 import pytest
 
 from portico.core.jobs import ChatJob, Chunk, Message
+from portico.core.llm_tokens import count_tokens
 from portico.providers.local.text import LocalText
-from portico.providers.local.tokens import count_tokens
 
 
 async def answer(model: str, said: object = "Hello there", max_tokens: int = 500) -> list[Chunk]:

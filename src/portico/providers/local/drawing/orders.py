@@ -78,7 +78,7 @@ class Order:
             self.request.prompt,
             seed=self.seed,
             negative=self.text("negative_prompt"),
-            expand=self.switch("prompt_expansion"),
+            expand=self.switch("prompt_expansion", absent=True),  # off only when it is said
             lock_camera=self.switch("lock_camera"),
         )
 
@@ -113,9 +113,9 @@ class Order:
         except ValueError as error:
             raise PorticoError(ErrorCode.INVALID_REQUEST, "Not a number", param=name) from error
 
-    def switch(self, name: str) -> bool:
-        """Return a parameter as yes or no; absent is no."""
-        value = self.request.params.get(name, False)
+    def switch(self, name: str, *, absent: bool = False) -> bool:
+        """Return a parameter as yes or no, or `absent` when it is not there."""
+        value = self.request.params.get(name, absent)
         return (
             value.lower() in {"true", "1", "yes", "on"} if isinstance(value, str) else bool(value)
         )
