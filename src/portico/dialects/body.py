@@ -22,6 +22,8 @@ PARTS_MAX = 100
 PART_TEXT_SIZE_MAX = 10 * 2**20  # a base64 picture may come as a text part
 DEPTH_MAX = 32
 MEMBERS_MAX = 10_000
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1  # what every database keeps
+LENGTH_DIGITS_MAX = 18
 KEY_LENGTH_MAX = 255
 _TIME_BASE_S = 30.0
 _BYTES_PER_EXTRA_S = 64 * 1024
@@ -80,7 +82,9 @@ def check_framing(request: Request, *, size_max: int) -> None:
     if charset and charset.split(";")[0].strip(' "') not in {"utf-8", "utf8", "us-ascii"}:
         raise PorticoError(ErrorCode.UNSUPPORTED_ENCODING, "Only UTF-8 is accepted")
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > size_max:
+    if not (declared.isascii() and declared.isdigit()):
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "Content-Length must be a number")
+    if len(declared) > LENGTH_DIGITS_MAX or int(declared) > size_max:
         raise PorticoError(ErrorCode.PAYLOAD_TOO_LARGE, "The body is too large")
 
 
@@ -183,7 +187,7 @@ def _counted(request: Request, *, size_max: int) -> Any:
 
 
 def _check(value: object) -> None:
-    """Walk a decoded body: bounded depth and members, no NUL, no lone surrogate."""
+    """Walk a decoded body: bounded depth, members and numbers, no NUL, no lone surrogate."""
     members = 0
     level: list[object] = [value]
     for _ in range(DEPTH_MAX):
@@ -196,14 +200,21 @@ def _check(value: object) -> None:
             elif isinstance(each, list):
                 members += len(each)
                 below.extend(each)
-            elif isinstance(each, str):
-                check_text(each)
+            else:
+                _check_scalar(each)
         if members > MEMBERS_MAX:
             raise PorticoError(ErrorCode.INVALID_REQUEST, "The body has too many members")
         if not below:
             return
         level = below
     raise PorticoError(ErrorCode.INVALID_REQUEST, "The body is nested too deeply")
+
+
+def _check_scalar(value: object) -> None:
+    if isinstance(value, str):
+        check_text(value)
+    elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
+        raise PorticoError(ErrorCode.INVALID_REQUEST, "A number is beyond 64 bits")
 
 
 def check_text(text: str) -> None:

@@ -104,6 +104,7 @@ async def _comparable(value: object) -> object:
 def _of_form(form: FormData) -> Fields:
     fields: dict[str, list[object]] = {}
     for name, value in form.multi_items():
+        check_text(name)
         if isinstance(value, str):
             check_text(value)
         fields.setdefault(name, []).append(value)
@@ -119,6 +120,7 @@ def _of_urlencoded(body: bytes) -> Fields:
         raise PorticoError(ErrorCode.INVALID_REQUEST, "The form is malformed") from error
     fields: dict[str, list[object]] = {}
     for name, value in pairs:
+        check_text(name)
         check_text(value)
         fields.setdefault(name, []).append(value)
     return fields
