@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from portico import accounts, ledger, tasks
 from portico.accounts import KeyLimits
@@ -44,19 +44,26 @@ PURSES = {  # what each begins with, and what its key may spend in all
     "acc_b": Purse(1_000),
     "acc_capped": Purse(300, ceiling=500),
 }
+FIRST_PRICES = (100, 77, 30)  # of the tasks each account begins with
 UNFINISHED = (TaskState.QUEUED, TaskState.SUBMITTING, TaskState.RUNNING, TaskState.STORING)
 Planned = tuple[Callable[[Tx], Any], Callable[[Books], tuple[Books, Expected]]]
 
-STEPS = ("start", "note_running", "note_storing", "retry", "hold_again")
-FATES = ("commit", "commit", "commit", "fail_once", "crash")
-
 account_ids = st.sampled_from(sorted(PURSES))
-prices = st.one_of(st.integers(0, 200), st.just(1_000))
-ages = st.integers(0, 4)  # how many tasks ago
-amounts = st.one_of(st.integers(-500, 500), st.just(CREDITS_MAX), st.just(-CREDITS_MAX))
+prices = st.sampled_from([0, 1, 7, 60, 150, 1_000])
+amounts = st.sampled_from([-500, -3, 0, 5, 200, CREDITS_MAX, -CREDITS_MAX])
+ages = st.integers(0, 9)  # how many tasks ago
 ends = st.sampled_from(
     [TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.EXPIRED]
 )
+shares = st.sampled_from([1.0, 0.3, 0.0])
+events = st.one_of(
+    st.tuples(st.just("submit"), account_ids, prices),
+    st.tuples(st.sampled_from(["start", "note_running", "note_storing", "retry", "hold"]), ages),
+    st.tuples(st.just("end"), ages, ends, shares),
+    st.tuples(st.just("end"), ages, st.just(TaskState.SUCCEEDED), shares),
+    st.tuples(st.sampled_from(["top_up", "adjust"]), account_ids, amounts),
+)
+fates = st.sampled_from(["commit", "commit", "commit", "fail_once", "crash"])
 
 
 class Money(RuleBasedStateMachine):
@@ -88,11 +95,31 @@ class Money(RuleBasedStateMachine):
 
         self._commit([work])
         self.books = Books(dict(PURSES))
+        for account_id in PURSES:
+            for price in FIRST_PRICES:
+                self._submit(account_id, price)
+        self._check_outcomes(self._commit([work for work, _ in self.group]))
 
-    # --- what may happen, in any order -------------------------------------------------------
+    @rule(group=st.lists(events, min_size=1, max_size=8), fate=fates)
+    def happen(self, group, fate):
+        for name, *details in group:
+            getattr(self, f"_{name}")(*details)
+        works = [work for work, _ in self.group]
+        if fate == "crash":
+            self._crash(works)
+            return
+        faults.arm(_fail_once() if fate == "fail_once" else None)
+        outcomes = self._commit(works)
+        faults.arm(None)
+        if fate == "fail_once" and len(works) == 1:  # a single one is not tried again
+            assert [worked for worked, _ in outcomes] == [False]
+            self.group.clear()
+            return
+        self._check_outcomes(outcomes)
 
-    @rule(account_id=account_ids, price=prices)
-    def submit(self, account_id, price):
+    # --- what may happen ---------------------------------------------------------------------
+
+    def _submit(self, account_id, price):
         caller = self.callers[account_id]
         task = new_task(self.next_task, caller, price=price)
         self.next_task += 1
@@ -102,21 +129,20 @@ class Money(RuleBasedStateMachine):
             admit(tx, task)
             return True
 
-        self.plan(work, lambda books: books.submit(task.id, account_id, price))
+        self._plan(work, lambda books: books.submit(task.id, account_id, price))
 
-    @rule(age=ages, kind=st.sampled_from(STEPS))
-    def step(self, age, kind):
-        getattr(self, f"_{kind}")(self.next_task - 1 - age)
+    def _hold(self, age):
+        task_id = self._id(age)
 
-    def _hold_again(self, task_id):
         def work(tx):
             task = tasks.get(tx, task_id)
             ledger.hold(tx, task.account_id, amount=task.price + 1, task_id=task_id, at=START)
             return True
 
-        self.plan(work, lambda books: books.hold_again(task_id))
+        self._plan(work, lambda books: books.hold_again(task_id))
 
-    def _start(self, task_id):
+    def _start(self, age):
+        task_id = self._id(age)
         attempt_id = f"att_{self.next_attempt}"
         self.next_attempt += 1
 
@@ -130,9 +156,11 @@ class Money(RuleBasedStateMachine):
                 now=START,
             )
 
-        self.plan_step(work, task_id, TaskState.SUBMITTING, TaskState.QUEUED)
+        self._plan_step(work, task_id, TaskState.SUBMITTING, TaskState.QUEUED)
 
-    def _note_running(self, task_id):
+    def _note_running(self, age):
+        task_id = self._id(age)
+
         def work(tx):
             before = tasks.get(tx, task_id).state
             attempt = tasks.last_attempt(tx, task_id)
@@ -140,28 +168,31 @@ class Money(RuleBasedStateMachine):
                 tasks.mark_running(tx, task_id, attempt_id=attempt.id, upstream_id="up")
             return tasks.get(tx, task_id).state is not before
 
-        self.plan_step(work, task_id, TaskState.RUNNING, TaskState.SUBMITTING)
+        self._plan_step(work, task_id, TaskState.RUNNING, TaskState.SUBMITTING)
 
-    def _note_storing(self, task_id):
+    def _note_storing(self, age):
+        task_id = self._id(age)
+
         def work(tx):
             is_open = not tasks.get(tx, task_id).is_final
             tasks.mark_storing(tx, task_id)
             return is_open
 
-        self.plan_step(work, task_id, TaskState.STORING, *UNFINISHED)
+        self._plan_step(work, task_id, TaskState.STORING, *UNFINISHED)
 
-    def _retry(self, task_id):
+    def _retry(self, age):
+        task_id = self._id(age)
+
         def work(tx):
             is_open = not tasks.get(tx, task_id).is_final
             tasks.end_attempt(tx, task_id, state=AttemptState.FAILED, now=START)
             tasks.requeue(tx, task_id)
             return is_open
 
-        self.plan_step(work, task_id, TaskState.QUEUED, *UNFINISHED)
+        self._plan_step(work, task_id, TaskState.QUEUED, *UNFINISHED)
 
-    @rule(age=ages, state=ends, share=st.sampled_from([0.0, 0.3, 1.0]))
-    def end(self, age, state, share):
-        task_id = self.next_task - 1 - age
+    def _end(self, age, state, share):
+        task_id = self._id(age)
 
         def work(tx):
             task = tasks.get(tx, task_id)
@@ -169,41 +200,23 @@ class Money(RuleBasedStateMachine):
             settle.end_task(self.gateway, tx, task, Verdict(state=state, charged=charged))
             return True
 
-        self.plan(work, lambda books: books.end(task_id, state, share))
+        self._plan(work, lambda books: books.end(task_id, state, share))
 
-    @rule(account_id=account_ids, amount=amounts)
-    def top_up(self, account_id, amount):
+    def _top_up(self, account_id, amount):
         def work(tx):
             ledger.top_up(tx, account_id, amount=amount, reason="", at=START)
             return True
 
-        self.plan(work, lambda books: books.top_up(account_id, amount))
+        self._plan(work, lambda books: books.top_up(account_id, amount))
 
-    @rule(account_id=account_ids, amount=amounts)
-    def adjust(self, account_id, amount):
+    def _adjust(self, account_id, amount):
         def work(tx):
             ledger.adjust(tx, account_id, amount=amount, reason="", at=START)
             return True
 
-        self.plan(work, lambda books: books.adjust(account_id, amount))
+        self._plan(work, lambda books: books.adjust(account_id, amount))
 
     # --- how it reaches the disk -------------------------------------------------------------
-
-    @precondition(lambda self: self.group)
-    @rule(fate=st.sampled_from(FATES))
-    def commit(self, fate):
-        works = [work for work, _ in self.group]
-        if fate == "crash":
-            self._crash(works)
-            self.group.clear()
-            return
-        faults.arm(_fail_once() if fate == "fail_once" else None)
-        outcomes = self._commit(works)
-        faults.arm(None)
-        if fate == "fail_once" and len(works) == 1:  # a single one is not tried again
-            assert [worked for worked, _ in outcomes] == [False]
-            self.group.clear()
-        self.check_outcomes(outcomes[: len(self.group)])
 
     def _commit(self, works):
         """Commit a group with a disk that never makes it wait, so without an event loop."""
@@ -223,6 +236,7 @@ class Money(RuleBasedStateMachine):
         with pytest.raises(_KilledError):
             self._commit(works)
         faults.arm(None)
+        self.group.clear()
         self.connection.close()
         self.connection = self._connect()
 
@@ -270,13 +284,13 @@ class Money(RuleBasedStateMachine):
 
     # --- leaves ------------------------------------------------------------------------------
 
-    def plan(self, work, expect):
+    def _plan(self, work, expect):
         self.group.append((work, expect))
 
-    def plan_step(self, work, task_id, state, *may_come_from: TaskState):
-        self.plan(work, lambda books: books.step(task_id, state, may_come_from.__contains__))
+    def _plan_step(self, work, task_id, state, *may_come_from: TaskState):
+        self._plan(work, lambda books: books.step(task_id, state, may_come_from.__contains__))
 
-    def check_outcomes(self, outcomes):
+    def _check_outcomes(self, outcomes):
         for (_, expect), (worked, result) in zip(self.group, outcomes, strict=True):
             self.books, expected = expect(self.books)
             assert (result if worked else _code(result)) == expected
@@ -285,6 +299,9 @@ class Money(RuleBasedStateMachine):
     def teardown(self):
         self.connection.close()
         shutil.rmtree(self.folder)
+
+    def _id(self, age):
+        return self.next_task - 1 - age
 
     def _connect(self):
         connection = connect(self.path)
@@ -324,4 +341,4 @@ def _code(error):
 
 
 TestMoney = Money.TestCase
-TestMoney.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+TestMoney.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -159,7 +159,7 @@ async def commit_group(
     """
     await on_disk("BEGIN IMMEDIATE")
     try:
-        outcomes = _run_all(connection, works)
+        outcomes = await _run_all(connection, works, on_disk)
         faults.reach("writer.before_commit")
         await on_disk("COMMIT")
     except (sqlite3.Error, OSError) as error:
@@ -184,7 +184,9 @@ async def _commit_each(
     return outcomes
 
 
-def _run_all(connection: sqlite3.Connection, works: Sequence[Work]) -> list[Outcome]:
+async def _run_all(
+    connection: sqlite3.Connection, works: Sequence[Work], on_disk: OnDisk
+) -> list[Outcome]:
     """Run every work, at first without savepoints: those cost a third of all writing.
 
     A refusal that changed nothing has nothing to undo. Only when a work fails after a change
@@ -201,7 +203,7 @@ def _run_all(connection: sqlite3.Connection, works: Sequence[Work]) -> list[Outc
         except Exception as error:  # noqa: BLE001 - handed to the caller that sent the work
             if connection.total_changes != changes:
                 connection.execute("ROLLBACK")
-                connection.execute("BEGIN IMMEDIATE")
+                await on_disk("BEGIN IMMEDIATE")  # another process may have taken its turn
                 return [_run_one(connection, each) for each in works]
             outcomes.append((False, error))
     return outcomes

@@ -14,10 +14,10 @@ class Steps:
     def __init__(self, clock) -> None:
         self.clock = clock
         self.begun_s = clock.monotonic()
-        self.calls = []  # (task, seconds since the beginning)
-        self.scripts = {}
-        self.gates = {}  # task -> event a step of it waits for
-        self.under_way = set()
+        self.calls: list[tuple[int, float]] = []  # (task, seconds since the beginning)
+        self.scripts: dict[int, list[float | Exception | None]] = {}
+        self.gates: dict[int, asyncio.Event] = {}  # task -> event a step of it waits for
+        self.under_way: set[int] = set()
 
     async def __call__(self, task_id) -> float | None:
         assert task_id not in self.under_way, "two steps of one task at once"
