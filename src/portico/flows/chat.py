@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import msgspec
+import structlog
 
 from portico import accounts, ledger, tasks
 from portico.core import faults
@@ -20,12 +21,15 @@ from portico.core.views import Caller, TaskState
 from portico.flows import moderate, settle
 from portico.flows.chat_answer import ChatAnswer, Heard
 from portico.flows.gateway import Gateway
+from portico.flows.retry import shown
 from portico.flows.routing import choose_chat
 from portico.flows.submit import Repeat, Terms, check_open_tasks
 from portico.store import Tx
 from portico.tasks import NewTask, Verdict
 
 PIECES_WAITING_MAX = 64
+SETTLE_AGAIN_S = 5.0
+_log = structlog.get_logger("portico.chat")
 _encoder = msgspec.json.Encoder()
 
 
@@ -81,19 +85,41 @@ class ChatStream:
             if not self._left:
                 error = PorticoError(ErrorCode.UPSTREAM_TIMEOUT, "The upstream took too long")
         except PorticoError as raised:
-            error = raised
+            error = shown(raised)
         except Exception as raised:  # noqa: BLE001 - edge: a provider's bug must still settle
             error = PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
             error.__cause__ = raised
         self._deadline = None
-        if self._whole and error is not None:
-            heard = Heard()  # nobody was given a part of a whole answer, so nobody pays for it
         faults.reach("chat.before_settle")
-        self.result = await finish(self._gateway, self._job, self._task, heard, error, self._repeat)
+        told = await self._settle(heard, error)
         faults.reach("chat.after_settle")
-        if error is not None:
+        if error is not None and not told:
             await self._hand_on(error)
         await self._hand_on(None)
+
+    async def _settle(self, heard: Heard, error: PorticoError | None) -> bool:
+        """Settle, as often as it takes; True: the client was told that it failed meanwhile.
+
+        While the database is away nobody is kept waiting: the client gets an error at once, and
+        the money follows when it can (F27, F28).
+        """
+        told = False
+        while True:
+            if self._whole and error is not None:
+                heard = Heard()  # nobody was given a part of a whole answer, so nobody pays
+            try:
+                self.result = await finish(
+                    self._gateway, self._job, self._task, heard, error, self._repeat
+                )
+            except PorticoError as away:
+                _log.error("chat_not_settled", task_id=self._task.id, code=away.code)
+                error = error or away
+                if not told and not self._left and not self._pieces.full():
+                    self._pieces.put_nowait(error)
+                    told = True
+                await self._gateway.clock.sleep(SETTLE_AGAIN_S)
+            else:
+                return told
 
     async def _listen(self, heard: Heard) -> None:
         provider, model = choose_chat(self._gateway, self._job)

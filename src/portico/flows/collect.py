@@ -60,6 +60,15 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
     faults.reach("stage.after_commit")
 
 
+def is_gone(finished: Finished) -> bool:
+    """Whether a file made on this machine is no longer where its maker left it.
+
+    Storing moves files: one that was stored and could not be recorded has to be made again.
+    """
+    paths = [each.path for each in finished.outputs if each.role == "output"]
+    return any(path is not None and not path.exists() for path in paths)
+
+
 async def stage_result(gateway: Gateway, task: Task, folder: Path) -> InputFile:
     """Bring what the stage before made to this machine's disk, as the next stage's input."""
     kept = await gateway.store.read(lambda tx: media.of_task(tx, task.id))

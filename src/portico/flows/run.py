@@ -13,13 +13,16 @@ from portico.core.ids import TaskId
 from portico.core.views import TaskState
 from portico.flows import collect, gather, moderate, settle
 from portico.flows.gateway import Gateway
-from portico.flows.retry import GiveUp, Retry, after_failure
+from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure
 from portico.flows.routing import choose_route
 from portico.providers.base import Assignment, Finished, InputFile, Missing, Pending, TaskProvider
+from portico.store import Tx
 from portico.tasks import Attempt, Task
 
 LOST_RETRY_S = 20.0
 LOST_CHECKS_MAX = 3
+READ_AGAIN_S = 10.0  # an upstream that cannot be asked, or a storage that is away (F11, F29)
+_TAKEN = frozenset({TaskState.RUNNING, TaskState.STORING})  # the upstream has the job
 
 
 async def step(gateway: Gateway, task_id: TaskId) -> float | None:
@@ -71,12 +74,15 @@ async def _continue(gateway: Gateway, task: Task) -> float | None:
     if attempt is None:
         message = "a started task has no attempt"
         raise AssertionError(message)
-    provider = gateway.providers.tasks[attempt.provider]
+    provider = _provider(gateway, attempt.provider)
     if attempt.upstream_id is None:
         return await _resume_start(gateway, task, attempt, provider)
     faults.reach("check.before_call")
     outcome = await provider.check(attempt.upstream_id)
     faults.reach("check.after_call")
+    if isinstance(outcome, Finished) and collect.is_gone(outcome):
+        await provider.cancel(attempt.upstream_id)  # it was stored once, but never recorded
+        outcome = Missing()
     if isinstance(outcome, Missing):
         if provider.restartable:
             return await _resume_start(gateway, task, attempt, provider)
@@ -112,19 +118,28 @@ async def _start(
         folder=_work_folder(gateway, task),
     )
     faults.reach("start.before_call")
-    outcome = await gateway.providers.tasks[provider_name].start(assignment, attempt_id=attempt_id)
+    provider = _provider(gateway, provider_name)
+    outcome = await provider.start(assignment, attempt_id=attempt_id)
     faults.reach("start.after_call")
-    if isinstance(outcome, Pending):
-        await _note_running(gateway, task, attempt_id, outcome.upstream_id)
+    if isinstance(outcome, Pending) and not await _note_running(
+        gateway, task, attempt_id, outcome.upstream_id
+    ):
+        await stop_upstream(gateway, task)
+        return None
     return await _take_outcome(gateway, task, attempt_id, outcome)
 
 
-async def _note_running(gateway: Gateway, task: Task, attempt_id: str, upstream_id: str) -> None:
+async def _note_running(gateway: Gateway, task: Task, attempt_id: str, upstream_id: str) -> bool:
+    """Write down that the upstream took the job; False: the task has ended meanwhile."""
+
+    def write(tx: Tx) -> bool:
+        tasks.mark_running(tx, task.id, attempt_id=attempt_id, upstream_id=upstream_id)
+        return not tasks.get(tx, task.id).is_final
+
     faults.reach("started.before_commit")
-    await gateway.store.write(
-        lambda tx: tasks.mark_running(tx, task.id, attempt_id=attempt_id, upstream_id=upstream_id)
-    )
+    is_open = await gateway.store.write(write)
     faults.reach("started.after_commit")
+    return is_open
 
 
 async def _take_outcome(
@@ -140,11 +155,21 @@ async def _take_outcome(
 
 
 async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | None:
-    """Try again later, or end the task and give everything back: a pure decision, then done."""
-    attempts = await gateway.store.read(lambda tx: tasks.attempts_of(tx, task.id))
+    """Try again later, or end the task and give everything back: a pure decision, then done.
+
+    Once the upstream has the job, only reading is repeated, up to the deadline: another attempt
+    would be a second job.
+    """
+
+    def look(tx: Tx) -> tuple[Task, list[Attempt]]:
+        return tasks.get(tx, task.id), tasks.attempts_of(tx, task.id)
+
+    current, attempts = await gateway.store.read(look)
+    if current.state in _TAKEN and error.code in RETRYABLE:
+        return max(error.retry_after_s or 0.0, READ_AGAIN_S)
     decision = after_failure(
         error,
-        attempts=len(attempts),
+        attempts=sum(each.stage == current.stage for each in attempts),
         attempts_max=gateway.limits.provider_attempts_max,
         random_bits=gateway.ids.random_bits,
     )
@@ -174,9 +199,16 @@ async def stop_upstream(gateway: Gateway, task: Task) -> None:
     if attempt is None or attempt.upstream_id is None:
         return
     try:
-        await gateway.providers.tasks[attempt.provider].cancel(attempt.upstream_id)
+        await _provider(gateway, attempt.provider).cancel(attempt.upstream_id)
     except PorticoError:
         return
+
+
+def _provider(gateway: Gateway, name: str) -> TaskProvider:
+    """Return a provider that a route or an attempt names; it may have gone since (F36)."""
+    if (found := gateway.providers.tasks.get(name)) is None:
+        raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
+    return found
 
 
 def _wait_for_lost(gateway: Gateway, task: Task) -> float:
