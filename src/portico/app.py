@@ -174,7 +174,9 @@ def is_plain_path(scope: Scope) -> bool:
     path = scope["path"]
     if len(path) > _PATH_LENGTH_MAX or b"%2f" in raw.lower() or b"%5c" in raw.lower():
         return False
-    return "\0" not in path and "/./" not in path and "/../" not in path and "\\" not in path
+    if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):
+        return False
+    return "\0" not in path and "\\" not in path
 
 
 def build_dialects(settings: Settings) -> tuple[Dialect, ...]:

@@ -105,7 +105,7 @@ DEAF += ("/v1/videos/{video_id}/remix", "/portico/v1/tasks/{task_id}/cancel")
 
 
 # every name any dialect knows, so that each is tried at each door
-FIELDS = tuple(
+_NAMES = (
     "modal_key model_key model option_key prompt image_url video_url clothes_image_url "
     "wardrobe_replace motion_orientation ratio enhance_4k duration aspect_ratio generate_audio "
     "lock_camera mode image_urls system max_tokens temperature request_type callback_url provider "
@@ -113,8 +113,9 @@ FIELDS = tuple(
     "image2_file image_files video_files audio_files image size radio off_peak messages sys_prompt "
     "stream stream_options max_completion_tokens tools functions n response_format seconds "
     "input_reference quality background stop top_p logit_bias params inputs route taskid "
-    "task_id wait user metadata audio".split()
+    "task_id wait user metadata audio"
 )
+FIELDS = tuple(_NAMES.split())
 INSIDE = {"input": FIELDS, "params": ("duration", "resolution", "ratio", "seed", "audio", "size")}
 
 DOORS = [

@@ -1,6 +1,7 @@
 """Sound requests with a few members replaced by anything at all (hypothesis)."""
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -12,19 +13,19 @@ from tests.hostile.standing import judge, standing
 from tests.hostile.surface import FIELDS, HEARING, INSIDE, Door, sound
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-EXAMPLES = 40
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))  # more, and other ones, by hand
 SEARCH = settings(
     max_examples=EXAMPLES,
     deadline=None,
     database=None,
-    derandomize=True,  # the same requests every day; `EXAMPLES` is raised to look for more
+    derandomize="HOSTILE_EXAMPLES" not in os.environ,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 NASTY = (
     None, True, False, 0, -1, 5, 5.0, 5.5, -0.0, 1e308, 2**31, 2**63 - 1, -(2**63), 2**63, 10**40,
-    "", " ", "5", "-5", "5.5", "1e5", "٥", "true", "null", "NaN", "\0", "\ud800", "\u202e", "\ufeff",
-    "a" * 3_000, "😀" * 300, "a" * 100_000, "'; DROP TABLE tasks; --", "{{7*7}}", "%s%n", "../../etc",
-    "http://", "http://[", "http://a:b@c/", "http://127.0.0.1/", "http://\u2488/", "file:///etc/passwd",
+    "", " ", "5", "-5", "5.5", "1e5", "٥", "true", "null", "\0", "\ud800", "\u202e", "\ufeff",
+    "a" * 3_000, "😀" * 300, "a" * 100_000, "'; DROP TABLE tasks; --", "{{7*7}}", "%n", "../etc",
+    "http://", "http://[", "http://a:b@c/", "http://127.0.0.1/", "http://\u2488/", "file:///a",
     "data:image/png;base64,", "data:image/png;base64,AAAA", "data:,x", "javascript:alert(1)",
     "https://portico.invalid/a.png", "//x", "16:9", "0:0", "720p", "1x1", "99999x99999", "stream",
     [], {}, [[]], [None], [""], ["a"] * 20, [{}], {"": ""}, {"url": 5}, {"image_url": {"url": []}},
