@@ -5,8 +5,13 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from portico.outbound import Door, OutboundLimits
+from portico.settings import host_pairs
 from tests.contract.gateways import Wired, started
 from tests.contract.media_host import MediaHost, media_host
+from tests.hostile.evil_host import EvilHost, evil_host
+
+QUICK = OutboundLimits(first_byte_s=0.5, whole_s=5, pace_window_s=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +21,27 @@ def host() -> Iterator[MediaHost]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory, host) -> AsyncIterator[Wired]:
-    """A gateway nothing is too fast for, whose upstream makes everything at once."""
-    folder = tmp_path_factory.mktemp("hostile")
-    unlimited = {"xpilot_submits_per_minute": 0, "xpilot_reads_per_minute": 0}
-    async with started(folder, balance="1000000", private_hosts=host.address, **unlimited) as wired:
+async def evil() -> AsyncIterator[EvilHost]:
+    async with evil_host() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory, host: MediaHost, evil: EvilHost) -> AsyncIterator[Wired]:
+    """A gateway nothing is too fast for, whose upstream makes everything at once.
+
+    It has little patience with hosts, and may reach two on this machine: a good one and an evil
+    one.
+    """
+    async with started(
+        tmp_path_factory.mktemp("hostile"),
+        balance="1000000",
+        xpilot_submits_per_minute=0,
+        xpilot_reads_per_minute=0,
+    ) as wired:
+        hosts = host_pairs(f"{host.address},{evil.address}")
+        patient = wired.gateway.door
+        door = Door(hosts, limits=QUICK, clock=wired.clock)
+        object.__setattr__(wired.gateway, "door", door)  # a record frozen for all but this
+        await patient.close()
         yield wired

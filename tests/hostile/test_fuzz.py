@@ -21,7 +21,7 @@ SEARCH = settings(
     derandomize="HOSTILE_EXAMPLES" not in os.environ,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-NASTY = (
+NASTY: tuple[Any, ...] = (
     None, True, False, 0, -1, 5, 5.0, 5.5, -0.0, 1e308, 2**31, 2**63 - 1, -(2**63), 2**63, 10**40,
     "", " ", "5", "-5", "5.5", "1e5", "٥", "true", "null", "\0", "\ud800", "\u202e", "\ufeff",
     "a" * 3_000, "😀" * 300, "a" * 100_000, "'; DROP TABLE tasks; --", "{{7*7}}", "%n", "../etc",

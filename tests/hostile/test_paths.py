@@ -119,8 +119,8 @@ async def test_query_may_hold_anything(gateway: Wired):
 @pytest.mark.parametrize("value", ["", "-1", "1e3", "٣", "999", "1000", "9" * 30, "1.5", "x", "\0"])
 async def test_query_of_a_submit_is_checked_before_any_debit(gateway: Wired, value: str):
     before = await standing(gateway)
-    asked = {"params": {"wait": value}, "json": {"prompt": ""}}
-    answer = await gateway.client.post("/portico/v1/tasks", **asked)
+    wait = {"wait": value}
+    answer = await gateway.client.post("/portico/v1/tasks", params=wait, json={"prompt": ""})
     assert check_refusal("portico", answer)[0] == 400
     assert await standing(gateway) == before
 
