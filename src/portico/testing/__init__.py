@@ -8,7 +8,7 @@ from portico.testing.clock import START, FakeClock, let_run
 from portico.testing.ids import seeded_bits, seeded_ids
 from portico.testing.provider import FakeProvider
 from portico.testing.rows import add_account, admit, new_task
-from portico.testing.store import open_test_store
+from portico.testing.store import make_database, open_test_store
 
 __all__ = [
     "START",
@@ -17,6 +17,7 @@ __all__ = [
     "add_account",
     "admit",
     "let_run",
+    "make_database",
     "new_task",
     "open_test_store",
     "seeded_bits",

@@ -386,26 +386,6 @@ def test_file_is_opened_so_that_commits_are_durable(connection):
     assert pragma("busy_timeout") == 5_000
 
 
-async def test_writer_begins_soon_although_the_event_loop_is_busy(store):
-    busy = True
-
-    async def burn():
-        while busy:
-            end = time.perf_counter() + 0.005
-            while time.perf_counter() < end:
-                pass
-            await asyncio.sleep(0)
-
-    burning = asyncio.create_task(burn())
-    begun = time.perf_counter()
-    for number in range(20):
-        await store.write(adding(number))
-    took_s = time.perf_counter() - begun
-    busy = False
-    await burning
-    assert took_s < 5
-
-
 # --- statements ------------------------------------------------------------------------------
 
 
