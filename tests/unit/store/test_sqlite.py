@@ -48,7 +48,7 @@ class HeldDisk:
     def __init__(self, store: SqliteStore) -> None:
         self.inside, self.go_on = asyncio.Event(), asyncio.Event()
         self._real = store._on_disk
-        store._on_disk = self  # type: ignore[method-assign,assignment]
+        store._on_disk = self  # type: ignore[method-assign]
 
     async def __call__(self, statement: str) -> None:
         if statement == "COMMIT":
