@@ -56,6 +56,7 @@ class App:
         self._engine: EmbeddedEngine | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._exact: dict[str, ASGIApp] = {}  # paths without parameters, found in one look-up
+        self._parents: dict[str, tuple[str, ASGIApp]] = {}  # paths with one, at their end
         self._router: ASGIApp = NotFound(self.dialects)
 
     async def start(self) -> None:
@@ -107,7 +108,18 @@ class App:
             error = PorticoError(ErrorCode.PATH_NOT_FOUND, "Not found")
             await owner(self.dialects, path).render_error(error)(scope, receive, stamping)
             return
-        await self._exact.get(path, self._router)(scope, receive, stamping)
+        await self._find(scope, path)(scope, receive, stamping)
+
+    def _find(self, scope: Scope, path: str) -> ASGIApp:
+        """Return what answers a path: by two look-ups, and by matching only for the rest."""
+        if found := self._exact.get(path):
+            return found
+        parent, _, last = path.rpartition("/")
+        if last and (child := self._parents.get(parent)):
+            name, found = child
+            scope["path_params"] = {name: last}
+            return found
+        return self._router
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -157,10 +169,13 @@ class App:
         for dialect in self.dialects:
             for route in dialect.routes:
                 endpoint = Endpoint(gateway, dialect, route)
-                if "{" in route.path:
+                parent, _, last = route.path.rpartition("/")
+                if "{" not in route.path:
+                    self._exact[route.path] = endpoint
+                elif "{" in parent or ":" in last:
                     routes.append(StarletteRoute(route.path, endpoint))
                 else:
-                    self._exact[route.path] = endpoint
+                    self._parents[parent] = (last.strip("{}"), endpoint)
         self._exact |= page_routes(gateway, self.dialects)
         self._router = Router(routes, default=NotFound(self.dialects), redirect_slashes=False)
 

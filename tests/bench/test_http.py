@@ -54,6 +54,7 @@ def baseline_per_second() -> Iterator[float]:
         yield in_child(port, make)
     finally:
         process.kill()
+        process.wait(10)
 
 
 def in_child(port: int, take: object) -> float:

@@ -94,7 +94,8 @@ async def limited(request: Request, *, size_max: int) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     pieces = request.stream()
-    while True:
+    declared = int(request.headers.get("content-length", -1))
+    while received != declared:
         allowed_s = _TIME_BASE_S + received / _BYTES_PER_EXTRA_S
         try:
             async with asyncio.timeout_at(began_at + allowed_s):

@@ -81,13 +81,19 @@ class Endpoint:
         self._handlers = dict(route.methods)
         if "GET" in self._handlers:
             self._handlers.setdefault("HEAD", self._handlers["GET"])
+        self._seconds = _seconds.labels(dialect.name)
+        self._answers: dict[int, Counter] = {}  # by status: looking one up by labels is slow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every error leaves in the dialect's own shape."""
         began_at = time.perf_counter()
         answer = await self._answer(Request(scope, receive, send))
-        _seconds.labels(self._dialect.name).observe(time.perf_counter() - began_at)
-        _answers.labels(self._dialect.name, answer.status_code).inc()
+        self._seconds.observe(time.perf_counter() - began_at)
+        counter = self._answers.get(answer.status_code)
+        if counter is None:
+            counter = _answers.labels(self._dialect.name, answer.status_code)
+            self._answers[answer.status_code] = counter
+        counter.inc()
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

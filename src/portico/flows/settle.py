@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from portico import accounts, delivery, ledger, tasks
 from portico.core import faults
 from portico.core.errors import PorticoError
+from portico.core.jobs import Kind
 from portico.core.views import TaskState
 from portico.delivery import NewDelivery
 from portico.flows.gateway import Gateway
@@ -93,13 +94,14 @@ def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
     accounts.give_back_spend(tx, task.key_id, task.price - verdict.charged)
     if not tasks.end(tx, task.id, verdict, now=now):
         raise AlreadyEndedError
-    tasks.end_attempt(
-        tx,
-        task.id,
-        state=AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED,
-        now=now,
-        failure_code=verdict.failure_code,
-    )
+    if task.kind is not Kind.TEXT:  # a text has no attempts
+        tasks.end_attempt(
+            tx,
+            task.id,
+            state=AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED,
+            now=now,
+            failure_code=verdict.failure_code,
+        )
     if task.callback_url:
         delivery.enqueue(
             tx,

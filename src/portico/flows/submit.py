@@ -1,5 +1,7 @@
 """Accept a picture or video: resolve → check media → quote → hold → record → wake the engine."""
 
+import asyncio
+
 import msgspec
 
 from portico import accounts, ledger, tasks
@@ -17,6 +19,7 @@ from portico.media import service as media
 from portico.store import Tx
 from portico.tasks import NewTask
 
+CANCELLED_LOOK_S = 1.0
 _encoder = msgspec.json.Encoder()
 
 
@@ -65,6 +68,9 @@ async def submit(
         balance_after = await gateway.store.write(
             lambda tx: _admission(tx, caller, task, job, terms)
         )
+    except asyncio.CancelledError:  # the client has gone; the write may have counted all the same
+        gateway.engine.wake(task.id, after_s=CANCELLED_LOOK_S)
+        raise
     except _AlreadySubmittedError:  # the same key won a race against itself
         return await _after_race(gateway, caller, terms)
     faults.reach("submit.after_commit")
