@@ -40,8 +40,10 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
     """
     if task.state is not TaskState.STORING:
         faults.reach("storing.before_commit")
-        await gateway.store.write(lambda tx: tasks.mark_storing(tx, task.id))
+        is_open = await gateway.store.write(lambda tx: tasks.mark_storing(tx, task.id))
         faults.reach("storing.after_commit")
+        if not is_open:
+            return
     last = task.stage + 1 == len(task.media_job().stages)
     assets = await _store_all(gateway, task, attempt_id, finished, last=last)
     if last:

@@ -24,12 +24,14 @@ class LiveTasks:
         self._progress: dict[TaskId, Progress] = {}
         self._waiters: dict[TaskId, list[asyncio.Future[None]]] = {}
         self._missed: dict[TaskId, int] = {}
+        self._unread: dict[TaskId, int] = {}
         self.suspects: dict[str, float] = {}  # files without a record, since when (monotonic)
         self.delivery_due = asyncio.Event()  # set when a delivery was owed; notify clears it
 
     def report(self, task_id: TaskId, *, done: float | None, begun: bool) -> None:
         """Note how far a task is."""
         self._progress[task_id] = Progress(done, begun)
+        self._unread.pop(task_id, None)
 
     def progress(self, task_id: TaskId) -> Progress | None:
         """Return how far a task is, if anything is known."""
@@ -40,10 +42,19 @@ class LiveTasks:
         count = self._missed[task_id] = self._missed.get(task_id, 0) + 1
         return count
 
+    def unread(self, task_id: TaskId) -> int:
+        """Count one look at the upstream or its result that came to nothing; returns the count.
+
+        The count begins anew when the upstream has been heard.
+        """
+        count = self._unread[task_id] = self._unread.get(task_id, 0) + 1
+        return count
+
     def ended(self, task_id: TaskId) -> None:
         """Forget a task and let everybody go who waits for it."""
         self._progress.pop(task_id, None)
         self._missed.pop(task_id, None)
+        self._unread.pop(task_id, None)
         for waiter in self._waiters.pop(task_id, ()):
             if not waiter.done():
                 waiter.set_result(None)

@@ -21,13 +21,17 @@ from portico.tasks import Attempt, Task
 
 LOST_RETRY_S = 20.0
 LOST_CHECKS_MAX = 3
-READ_AGAIN_S = 10.0  # an upstream that cannot be asked, or a storage that is away (F11, F29)
-_TAKEN = frozenset({TaskState.RUNNING, TaskState.STORING})  # the upstream has the job
+READ_AGAIN_MAX_S = 60.0  # while an upstream cannot be asked, or a storage is away (F11, F29)
 
 
 async def step(gateway: Gateway, task_id: TaskId) -> float | None:
     """Do the next thing for one task; returns seconds until the next look, None once it ended."""
-    task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
+    try:
+        task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
+    except PorticoError as error:
+        if error.code is ErrorCode.TASK_NOT_FOUND:
+            return None  # woken for a submit that never counted
+        raise
     if task.is_final:
         gateway.live.ended(task_id)
         return None
@@ -40,6 +44,11 @@ async def step(gateway: Gateway, task_id: TaskId) -> float | None:
         return await _continue(gateway, task)
     except PorticoError as error:
         return await _failed(gateway, task, error)
+    except OSError:
+        if not (await gateway.store.read(lambda tx: tasks.get(tx, task_id))).is_final:
+            raise
+        gateway.live.ended(task_id)  # it ended during this step, and its work folder went with it
+        return None
 
 
 async def _begin(gateway: Gateway, task: Task) -> float | None:
@@ -157,16 +166,16 @@ async def _take_outcome(
 async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | None:
     """Try again later, or end the task and give everything back: a pure decision, then done.
 
-    Once the upstream has the job, only reading is repeated, up to the deadline: another attempt
-    would be a second job.
+    Only a start that was refused is another attempt. Before it inputs are fetched again, and
+    after it the upstream has the job: both are repeated up to the deadline.
     """
 
     def look(tx: Tx) -> tuple[Task, list[Attempt]]:
         return tasks.get(tx, task.id), tasks.attempts_of(tx, task.id)
 
     current, attempts = await gateway.store.read(look)
-    if current.state in _TAKEN and error.code in RETRYABLE:
-        return max(error.retry_after_s or 0.0, READ_AGAIN_S)
+    if current.state is not TaskState.SUBMITTING and error.code in RETRYABLE:
+        return max(error.retry_after_s or 0.0, _read_again_s(gateway, task))
     decision = after_failure(
         error,
         attempts=sum(each.stage == current.stage for each in attempts),
@@ -180,6 +189,11 @@ async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | 
         case GiveUp(final):
             await settle.fail(gateway, task, final)
             return None
+
+
+def _read_again_s(gateway: Gateway, task: Task) -> float:
+    count = gateway.live.unread(task.id)
+    return float(min(READ_AGAIN_MAX_S, 2 ** min(count, 6)))
 
 
 async def _expire(gateway: Gateway, task: Task) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from portico.core.errors import PorticoError
 from portico.core.jobs import MediaJob
 from portico.core.views import AssetView, TaskState, TaskView
 from portico.flows.gateway import Gateway
@@ -93,7 +94,7 @@ def provider_label(gateway: Gateway, task: NewTask) -> str:
     """Return the word that is shown for who makes it; also for a model since removed (F36)."""
     try:
         return gateway.catalogue.model(task.model).provider_label
-    except LookupError:
+    except PorticoError:
         return ""
 
 

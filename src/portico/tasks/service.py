@@ -5,9 +5,8 @@ import msgspec
 from portico.core.clock import Instant
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TASK_ID_MAX, AccountId, TaskId
-from portico.core.jobs import Kind, Mode
+from portico.core.jobs import Kind
 from portico.core.money import Credits
-from portico.core.views import TaskState
 from portico.store import Row, Tx
 from portico.tasks import queries
 from portico.tasks.model import Attempt, AttemptState, NewTask, Replay, Task, Verdict
@@ -107,9 +106,9 @@ def mark_running(tx: Tx, task_id: TaskId, *, attempt_id: str, upstream_id: str) 
     tx.execute(queries.ATTEMPT_RUNNING, attempt_id=attempt_id, upstream=upstream_id)
 
 
-def mark_storing(tx: Tx, task_id: TaskId) -> None:
-    """Note that the upstream is done and its result is being copied; nothing for an ended task."""
-    tx.execute(queries.MARK_STORING, task_id=task_id)
+def mark_storing(tx: Tx, task_id: TaskId) -> bool:
+    """Note that the upstream is done and its result is being copied; False: it has ended."""
+    return tx.execute(queries.MARK_STORING, task_id=task_id) > 0
 
 
 def requeue(tx: Tx, task_id: TaskId) -> None:
@@ -242,45 +241,9 @@ def unsound(tx: Tx) -> list[TaskId]:
 
 
 def _task(row: Row) -> Task:
-    code = row["failure_code"]
-    return Task(
-        id=row["id"],
-        account_id=row["account_id"],
-        key_id=row["key_id"],
-        dialect=row["dialect"],
-        offered_name=row["offered_name"],
-        kind=Kind(row["kind"]),
-        mode=Mode(row["mode"]),
-        model=row["model"],
-        offering=row["offering"],
-        state=TaskState(row["state"]),
-        hold_state=row["hold_state"],
-        stage=row["stage"],
-        job=row["job"],
-        quote=row["quote"],
-        price=row["price"],
-        charged=row["charged"],
-        failure_code=ErrorCode(code) if code else None,
-        failure_message=row["failure_message"],
-        usage=row["usage"],
-        callback_url=row["callback_url"],
-        created_at=row["created_at"],
-        deadline_at=row["deadline_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        expires_at=row["expires_at"],
-    )
+    """Read a row whose columns carry the names of the struct's fields."""
+    return msgspec.convert(dict(row), Task)
 
 
 def _attempt(row: Row) -> Attempt:
-    return Attempt(
-        id=row["id"],
-        task_id=row["task_id"],
-        number=row["number"],
-        stage=row["stage"],
-        provider=row["provider"],
-        upstream_model=row["upstream_model"],
-        upstream_id=row["upstream_id"],
-        state=AttemptState(row["state"]),
-        started_at=row["started_at"],
-    )
+    return msgspec.convert(dict(row), Attempt)
