@@ -26,13 +26,8 @@ READ_AGAIN_MAX_S = 60.0  # while an upstream cannot be asked, or a storage is aw
 
 async def step(gateway: Gateway, task_id: TaskId) -> float | None:
     """Do the next thing for one task; returns seconds until the next look, None once it ended."""
-    try:
-        task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
-    except PorticoError as error:
-        if error.code is ErrorCode.TASK_NOT_FOUND:
-            return None  # woken for a submit that never counted
-        raise
-    if task.is_final:
+    task = await _open_task(gateway, task_id)
+    if task is None:
         gateway.live.ended(task_id)
         return None
     try:
@@ -49,6 +44,17 @@ async def step(gateway: Gateway, task_id: TaskId) -> float | None:
             raise
         gateway.live.ended(task_id)  # it ended during this step, and its work folder went with it
         return None
+
+
+async def _open_task(gateway: Gateway, task_id: TaskId) -> Task | None:
+    """Return a task that has not ended; None also for one whose submit never counted."""
+    try:
+        task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
+    except PorticoError as error:
+        if error.code is ErrorCode.TASK_NOT_FOUND:
+            return None
+        raise
+    return None if task.is_final else task
 
 
 async def _begin(gateway: Gateway, task: Task) -> float | None:
