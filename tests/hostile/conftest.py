@@ -1,10 +1,14 @@
 """One gateway a module: what is refused leaves it as it was, which the tests check each time."""
 
+import io
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+import structlog
 
+from portico.cli import logs
 from portico.outbound import Door, OutboundLimits
 from portico.settings import host_pairs
 from tests.contract.gateways import Wired, started
@@ -12,6 +16,22 @@ from tests.contract.media_host import MediaHost, media_host
 from tests.hostile.evil_host import EvilHost, evil_host
 
 QUICK = OutboundLimits(first_byte_s=0.5, whole_s=5, pace_window_s=0.5)
+
+
+@pytest.fixture(scope="module")
+def logged() -> Iterator[io.StringIO]:
+    """All that is logged during a module, at the lowest level, as an operator would see it."""
+    stream = io.StringIO()
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level)
+    of_uvicorn = logging.getLogger("uvicorn.error").level
+    logs.set_up(level="debug", as_json=True, stream=stream)
+    structlog.configure(cache_logger_on_first_use=False)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:], root.level = before
+    logging.getLogger("uvicorn.error").setLevel(of_uvicorn)
+    logging.getLogger("uvicorn.access").disabled = False
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +47,9 @@ async def evil() -> AsyncIterator[EvilHost]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory, host: MediaHost, evil: EvilHost) -> AsyncIterator[Wired]:
+async def gateway(
+    tmp_path_factory, logged, host: MediaHost, evil: EvilHost
+) -> AsyncIterator[Wired]:
     """A gateway nothing is too fast for, whose upstream makes everything at once.
 
     It has little patience with hosts, and may reach two on this machine: a good one and an evil

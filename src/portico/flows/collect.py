@@ -121,7 +121,10 @@ async def _checked(
     if media_type is None or not media_type.startswith(f"{task.kind}/"):
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
     cover_to = fetched.with_suffix(".cover") if task.kind is Kind.VIDEO else None
-    return fetched, await gateway.inspector.inspect(fetched, media_type, cover_to=cover_to)
+    try:
+        return fetched, await gateway.inspector.inspect(fetched, media_type, cover_to=cover_to)
+    except PorticoError as error:  # a bad result is no fault of what the customer sent
+        raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed") from error
 
 
 async def _download(gateway: Gateway, task: Task, url: str, target: Path) -> None:
