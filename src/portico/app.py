@@ -42,6 +42,7 @@ from portico.store.open import migrate
 _log = structlog.get_logger("portico")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PATH_LENGTH_MAX = 2_048
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_/-]+")
 
 
 class App:
@@ -187,6 +188,8 @@ def is_plain_path(scope: Scope) -> bool:
     """Whether a path can be routed as it stands: no dot segments, encoded slashes or NUL (R3)."""
     raw = scope.get("raw_path") or b""
     path = scope["path"]
+    if len(path) <= _PATH_LENGTH_MAX and b"%" not in raw and _PLAIN_PATH.fullmatch(path):
+        return True  # nearly all
     if len(path) > _PATH_LENGTH_MAX or b"%2f" in raw.lower() or b"%5c" in raw.lower():
         return False
     if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):

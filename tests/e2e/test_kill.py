@@ -129,10 +129,10 @@ def ended_by_itself(server: Server) -> bool:
     return True
 
 
-def environment(host: Host) -> dict[str, str]:
+def environment(host: Host, point: str) -> dict[str, str]:
     """Return settings under which results go at once, so that sweeps have work at every start."""
     return {
-        "PORTICO_SIMULATE": "latency=0.1s",
+        "PORTICO_SIMULATE": f"latency=0.1s,paid={int(point.startswith('start'))}",
         "PORTICO_PRIVATE_HOSTS": f"127.0.0.1:{host.port}",
         "PORTICO_RESULT_DAYS": "0",
         "PORTICO_XPILOT_SUBMITS_PER_MINUTE": "0",
@@ -144,7 +144,7 @@ def test_killed_at_a_point_every_acknowledged_task_ends(
     point: str, tmp_path: Path, host: Host
 ) -> None:
     key = make_account(tmp_path, balance=CREDITS)
-    settings = environment(host)
+    settings = environment(host, point)
     acknowledged: list[str] = []
     kills = 0
     for _ in range(RUNS_MAX):

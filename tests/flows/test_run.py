@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from portico import tasks
 from portico.core.clock import MINUTE_MS, SECOND_MS
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.money import MICRO
@@ -246,7 +247,8 @@ async def test_start_without_an_answer_is_repeated_where_that_does_no_harm(house
     task = await house.run(task_id)
 
     assert task.state is TaskState.SUCCEEDED
-    assert len({attempt_id for attempt_id, _ in house.upstream.started}) == 1
+    attempts = await house.gateway.store.read(lambda tx: tasks.attempts_of(tx, task_id))
+    assert [each.id for each in attempts] == [house.upstream.started[-1][0]]
     await house.assert_charged(PRICE)
 
 

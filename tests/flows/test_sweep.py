@@ -164,7 +164,7 @@ def crash_at(point):
         "attempt.before_commit",
         "start.before_call",
         "start.after_call",
-        "started.after_commit",
+        "attempt.after_commit",
         "check.after_call",
         "storing.after_commit",
         "collect.after_store",

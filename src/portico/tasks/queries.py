@@ -50,11 +50,11 @@ PAGE_UP = Statement(
     .order_by(tasks.c.id)
     .limit(bindparam("limit"))
 )
-MARK_SUBMITTING = Statement(
+MARK_STARTED = Statement(
     update(tasks)
     .where(tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.QUEUED.value)
     .values(
-        state=TaskState.SUBMITTING.value,
+        state=bindparam("new_state"),
         started_at=func.coalesce(tasks.c.started_at, bindparam("now")),
     )
 )
@@ -119,14 +119,20 @@ UNSOUND = Statement(
     )
 )
 
+_next_number = (
+    select(func.coalesce(func.max(attempts.c.number), 0) + 1)
+    .where(attempts.c.task_id == bindparam("task_id"))
+    .scalar_subquery()
+)
 INSERT_ATTEMPT = Statement(
     insert(attempts).values(
         id=bindparam("id"),
         task_id=bindparam("task_id"),
-        number=bindparam("number"),
+        number=_next_number,
         stage=bindparam("stage"),
         provider=bindparam("provider"),
         upstream_model=bindparam("upstream_model"),
+        upstream_id=bindparam("upstream_id"),
         state=bindparam("state"),
         started_at=bindparam("now"),
     )

@@ -7,6 +7,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TASK_ID_MAX, AccountId, TaskId
 from portico.core.jobs import Kind
 from portico.core.money import Credits
+from portico.core.views import TaskState
 from portico.store import Row, Tx
 from portico.tasks import queries
 from portico.tasks.model import Attempt, AttemptState, NewTask, Replay, Task, Verdict
@@ -78,23 +79,26 @@ def start_attempt(
     provider: str,
     upstream_model: str,
     now: Instant,
+    upstream_id: str | None = None,
 ) -> bool:
     """Write route and submit key down before the upstream is called.
 
-    False: the task is not queued (any more), so nothing may be started.
+    With an `upstream_id` it was called already, as only a restartable provider may be.
+    False: the task is not queued (any more), so nothing may be started, or go on.
     """
-    if tx.execute(queries.MARK_SUBMITTING, task_id=task.id, now=now) == 0:
+    known = upstream_id is not None
+    state = TaskState.RUNNING if known else TaskState.SUBMITTING
+    if tx.execute(queries.MARK_STARTED, task_id=task.id, new_state=state, now=now) == 0:
         return False
-    last = last_attempt(tx, task.id)
     tx.execute(
         queries.INSERT_ATTEMPT,
         id=attempt_id,
         task_id=task.id,
-        number=last.number + 1 if last else 1,
         stage=task.stage,
         provider=provider,
         upstream_model=upstream_model,
-        state=AttemptState.SUBMITTING,
+        upstream_id=upstream_id,
+        state=AttemptState.RUNNING if known else AttemptState.SUBMITTING,
         now=now,
     )
     return True
