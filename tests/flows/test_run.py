@@ -100,8 +100,10 @@ async def test_start_refused_fails_the_task_with_a_refund(house, code):
     await house.assert_charged(0)
 
 
+@pytest.mark.parametrize("restartable", [False, True])
 @pytest.mark.parametrize("code", sorted(TRIED_AGAIN))
-async def test_busy_upstream_is_tried_so_often_then_given_up(house, code):
+async def test_busy_upstream_is_tried_so_often_then_given_up(house, code, restartable):
+    house.upstream.restartable = restartable
     house.answers(refused(code))
     task_id = await house.submit()
 
@@ -451,7 +453,44 @@ async def test_wall_clock_that_jumps_back_loses_nothing(house):
     await house.assert_charged(PRICE)
 
 
-async def cancelled_while(house, call, script):
+@pytest.mark.parametrize("script", [[UNDER_WAY], [MADE], [refused(ErrorCode.OVERLOADED)]])
+async def test_cancel_during_a_start_that_may_be_repeated_keeps_nothing(house, script):
+    task_id = await cancelled_while(house, "start", script, restartable=True)
+
+    while await house.step(task_id) is not None:
+        pass
+
+    assert (await house.task(task_id)).state is TaskState.CANCELLED
+    assert house.stored == []
+    assert script[0] not in (UNDER_WAY, MADE) or len(house.upstream.cancelled) == 1
+    await house.assert_charged(0)
+
+
+async def test_start_that_may_be_repeated_is_stopped_when_it_cannot_be_written_down(house):
+    class Away:
+        def __init__(self, real) -> None:
+            self.real = real
+
+        async def write(self, work):
+            raise refused(ErrorCode.OVERLOADED)
+
+        def __getattr__(self, name) -> Any:
+            return getattr(self.real, name)
+
+    house.upstream.restartable = True
+    house.answers(UNDER_WAY)
+    task_id = await house.submit()
+    whole, house.gateway = house.gateway, replace(house.gateway, store=Away(house.gateway.store))
+    assert await house.step(task_id) > 0
+    assert house.upstream.cancelled == ["job-1"]
+
+    house.gateway = whole
+    house.answers(MADE)
+    assert (await house.run(task_id)).state is TaskState.SUCCEEDED
+    await house.assert_charged(PRICE)
+
+
+async def cancelled_while(house, call, script, *, restartable=False):
     """Submit a task whose owner cancels it while the upstream is asked to start or checked."""
 
     class Hasty(FakeProvider):
@@ -465,7 +504,7 @@ async def cancelled_while(house, call, script):
                 await cancel.cancel(house.gateway, house.caller, task_id)
             return await super().check(upstream_id)
 
-    house.upstream = Hasty(script, name="local")
+    house.upstream = Hasty(script, name="local", restartable=restartable)
     house.served_by(local=house.upstream)
     task_id = await house.submit()
     return task_id

@@ -68,18 +68,8 @@ async def _begin(gateway: Gateway, task: Task) -> float | None:
     attempt_id = gateway.ids.opaque_id("att")
     if _provider(gateway, route.provider).restartable:
         return await _begin_at_will(gateway, task, attempt_id, route, inputs)
-    now = gateway.clock.now()
     faults.reach("attempt.before_commit")
-    started = await gateway.store.write(
-        lambda tx: tasks.start_attempt(
-            tx,
-            task,
-            attempt_id=attempt_id,
-            provider=route.provider,
-            upstream_model=route.upstream_model,
-            now=now,
-        )
-    )
+    started = await _note_attempt(gateway, task, attempt_id, route, None)
     faults.reach("attempt.after_commit")
     if not started:
         return None
@@ -100,24 +90,17 @@ async def _begin_at_will(
     provider = _provider(gateway, route.provider)
     assignment = _assignment(gateway, task, route.upstream_model, inputs)
     faults.reach("start.before_call")
-    outcome = await provider.start(assignment, attempt_id=attempt_id)
+    try:
+        outcome = await provider.start(assignment, attempt_id=attempt_id)
+    except PorticoError:
+        await _note_attempt(gateway, task, attempt_id, route, None)  # it counts as an attempt
+        raise
     faults.reach("start.after_call")
     upstream_id = outcome.upstream_id if isinstance(outcome, Pending) else attempt_id
-    now = gateway.clock.now()
     faults.reach("attempt.before_commit")
     started = False
     try:
-        started = await gateway.store.write(
-            lambda tx: tasks.start_attempt(
-                tx,
-                task,
-                attempt_id=attempt_id,
-                provider=route.provider,
-                upstream_model=route.upstream_model,
-                upstream_id=upstream_id,
-                now=now,
-            )
-        )
+        started = await _note_attempt(gateway, task, attempt_id, route, upstream_id)
     finally:
         if not started:  # it has ended meanwhile, or the database is away
             await provider.cancel(upstream_id)
@@ -125,6 +108,24 @@ async def _begin_at_will(
     if not started:
         return None
     return await _take_outcome(gateway, task, attempt_id, outcome)
+
+
+async def _note_attempt(
+    gateway: Gateway, task: Task, attempt_id: str, route: Route, upstream_id: str | None
+) -> bool:
+    """Write an attempt down, with or without the upstream's answer; False: the task has ended."""
+    now = gateway.clock.now()
+    return await gateway.store.write(
+        lambda tx: tasks.start_attempt(
+            tx,
+            task,
+            attempt_id=attempt_id,
+            provider=route.provider,
+            upstream_model=route.upstream_model,
+            upstream_id=upstream_id,
+            now=now,
+        )
+    )
 
 
 async def _continue(gateway: Gateway, task: Task) -> float | None:
