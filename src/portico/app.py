@@ -25,7 +25,7 @@ from portico.flows.administer import Desk
 from portico.flows.gateway import Gateway, Limits, Providers
 from portico.flows.notify import run_deliveries
 from portico.flows.run import step
-from portico.flows.sweep import recover, run_sweeps
+from portico.flows.sweep import recover, run_checks, run_sweeps
 from portico.media.inspection import Inspector
 from portico.media.links import Links
 from portico.media.storage import open_storage
@@ -42,6 +42,7 @@ from portico.store.open import migrate
 _log = structlog.get_logger("portico")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PATH_LENGTH_MAX = 2_048
+_SLASHES_IN_NAMES = "/v1/models/"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_/-]+")
 
 
@@ -72,6 +73,7 @@ class App:
         self._loops = [
             self._keep(run_deliveries(gateway), "portico-deliveries"),
             self._keep(run_sweeps(gateway), "portico-sweeps"),
+            self._keep(run_checks(gateway), "portico-checks"),
         ]
         _log.info("ready", open_tasks=recovered)
 
@@ -190,6 +192,8 @@ def is_plain_path(scope: Scope) -> bool:
     path = scope["path"]
     if len(path) <= _PATH_LENGTH_MAX and b"%" not in raw and _PLAIN_PATH.fullmatch(path):
         return True  # nearly all
+    if path.startswith(_SLASHES_IN_NAMES):  # OpenAI's client writes a model's slash as %2F
+        raw = raw.replace(b"%2F", b"/")
     if len(path) > _PATH_LENGTH_MAX or b"%2f" in raw.lower() or b"%5c" in raw.lower():
         return False
     if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):

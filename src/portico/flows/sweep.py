@@ -13,6 +13,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
 from portico.core.jobs import Kind
 from portico.flows import settle
+from portico.flows.administer import Desk, verify
 from portico.flows.gateway import Gateway
 from portico.media import service as media
 from portico.media.model import Asset
@@ -20,6 +21,7 @@ from portico.media.storage import FANS
 from portico.store import Tx
 
 EVERY_S = 300.0
+CHECK_EVERY_S = 86_400.0
 BATCH = 200
 ORPHAN_AFTER_MS = HOUR_MS
 ORPHAN_AFTER_S = HOUR_MS / 1_000
@@ -79,6 +81,20 @@ async def run_sweeps(gateway: Gateway) -> None:
         except Exception as error:  # noqa: BLE001 - edge: the next sweep tries again
             _log.error("sweep_failed", exc_info=error)
         await gateway.clock.sleep(EVERY_S)
+
+
+async def run_checks(gateway: Gateway) -> None:
+    """Recompute the ledger at start and then daily, for ever; a difference is an alarm (L10)."""
+    desk = Desk(store=gateway.store, clock=gateway.clock, ids=gateway.ids)
+    while True:
+        try:
+            differences = await verify(desk)
+        except Exception as error:  # noqa: BLE001 - edge: the next check tries again
+            _log.error("check_failed", exc_info=error)
+        else:
+            log = _log.error if differences else _log.info
+            log("ledger_checked", differences=len(differences))
+        await gateway.clock.sleep(CHECK_EVERY_S)
 
 
 async def sweep(gateway: Gateway) -> None:

@@ -43,7 +43,7 @@ class Statement:
 
 
 class Tx(Protocol):
-    """One open transaction, or one consistent look at committed rows."""
+    """One open transaction, or a look at committed rows."""
 
     def rows(self, statement: Statement, **values: object) -> Sequence[Row]:
         """Run a statement and return all its rows."""
@@ -68,7 +68,13 @@ class Store(Protocol):
         """
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on committed rows; it must not write."""
+        """Run `work` on committed rows; it must not write, and must be short."""
+
+    async def survey(self, work: Callable[[Tx], T]) -> T:
+        """Run a long `work` on all committed rows as they stood at one moment.
+
+        Neither writers nor other readers wait for it.
+        """
 
     async def copy_to(self, target: str) -> None:
         """Write a consistent copy of the whole database to a file, while in use."""

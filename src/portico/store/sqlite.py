@@ -87,6 +87,10 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             raise unavailable(error) from error
 
+    async def survey(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a thread, on a connection of its own."""
+        return await asyncio.to_thread(survey, self._path, work)
+
     async def copy_to(self, target: str) -> None:
         """Write a consistent copy with SQLite's own online back-up."""
         await asyncio.to_thread(back_up, self._path, Path(target))
@@ -252,6 +256,16 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     if read_only:
         connection.execute("PRAGMA query_only=ON")
     return connection
+
+
+def survey(path: Path, work: Callable[[Tx], T]) -> T:
+    """Run `work` on the rows of one moment; blocks until it is done."""
+    connection = connect(path, read_only=True)
+    try:
+        connection.execute("BEGIN")
+        return work(SqliteTx(connection))
+    finally:
+        connection.close()
 
 
 def back_up(source: Path, target: Path) -> None:
