@@ -1,6 +1,7 @@
 """Results come into our own storage whole and checked, or the task fails with a refund."""
 
 import asyncio
+import shutil
 from typing import Any
 
 import pytest
@@ -386,3 +387,16 @@ async def test_result_is_kept_for_its_days(house):
 
     (asset,) = await house.assets(task_id)
     assert asset.expires_at == task.expires_at == house.clock.now() + HOUR_MS
+
+
+@pytest.mark.parametrize("finished", [MADE, AT_URL], ids=["here", "there"])
+async def test_work_folder_that_went_with_its_machine_is_made_again(house, finished):
+    house.door.files[URL] = VIDEO
+    house.answers(UNDER_WAY, finished)
+    task_id = await house.submit()
+    await house.step(task_id)
+    shutil.rmtree(house.gateway.work_folder)
+
+    assert (await house.run(task_id)).state is TaskState.SUCCEEDED
+    assert house.work == []
+    await house.assert_charged(PRICE)

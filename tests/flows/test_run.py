@@ -543,3 +543,17 @@ async def test_one_provider_may_serve_every_model(house):
     await house.run(await house.submit())
 
     assert (len(simulator.started), house.upstream.started) == (1, [])
+
+
+async def test_task_that_never_was_has_no_step(house):
+    assert await house.step(4_711) is None
+
+
+async def test_step_without_a_database_is_tried_again_by_the_engine(house):
+    def away(work):
+        raise refused(ErrorCode.OVERLOADED)
+
+    task_id = await house.submit()
+    house.gateway = replace(house.gateway, store=type("Away", (), {"read": staticmethod(away)})())
+    with pytest.raises(PorticoError):
+        await house.step(task_id)

@@ -319,3 +319,14 @@ async def test_waiter_that_has_left_does_not_disturb_the_end(house):
     live.ended(1)
     await asyncio.gather(waiting, return_exceptions=True)
     assert live._waiters == {}
+
+
+async def test_submit_whose_client_left_is_looked_at_all_the_same(house):
+    submitting = asyncio.create_task(house.submit())
+    await asyncio.sleep(0)
+    submitting.cancel()
+    await asyncio.gather(submitting, return_exceptions=True)
+    (task_id,) = house.engine.woken
+    await house.submit()  # the writer has passed by then
+
+    assert (await house.run(task_id)).state is TaskState.SUCCEEDED

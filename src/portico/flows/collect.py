@@ -90,6 +90,7 @@ async def _store_all(
     outputs = [each for each in finished.outputs if each.role == "output"]
     if not outputs:
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a restored copy has no work folders
     faults.reach("collect.before_store")
     cover = next((each.path for each in finished.outputs if each.role == "cover"), None)
     stored = []
