@@ -190,6 +190,23 @@ async def test_task_a_crash_left_open_is_taken_up_and_charged_once(house, point)
     await house.assert_charged(PRICE)
 
 
+@pytest.mark.parametrize(
+    "point", ["attempt.after_commit", "storing.after_commit", "collect.after_store"]
+)
+async def test_result_that_came_at_once_and_was_lost_is_asked_for_under_its_key(house, point):
+    house.upstream.restartable = True
+    task_id = await house.submit()
+    crash_at(point)
+    with pytest.raises(OSError, match=point):
+        await house.run(task_id)
+    faults.arm(None)
+
+    assert (await house.run(task_id)).state is TaskState.SUCCEEDED
+    assert house.upstream.checked == []  # the upstream never gave an id to ask by
+    assert len({attempt_id for attempt_id, _ in house.upstream.started}) == 1
+    await house.assert_charged(PRICE)
+
+
 async def test_crash_after_the_settlement_leaves_nothing_to_do(house):
     task_id = await house.submit()
     crash_at("settle.after_commit")

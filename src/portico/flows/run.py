@@ -96,14 +96,14 @@ async def _begin_at_will(
         await _note_attempt(gateway, task, attempt_id, route, None)  # it counts as an attempt
         raise
     faults.reach("start.after_call")
-    upstream_id = outcome.upstream_id if isinstance(outcome, Pending) else attempt_id
+    upstream_id = outcome.upstream_id if isinstance(outcome, Pending) else None
     faults.reach("attempt.before_commit")
     started = False
     try:
         started = await _note_attempt(gateway, task, attempt_id, route, upstream_id)
     finally:
         if not started:  # it has ended meanwhile, or the database is away
-            await provider.cancel(upstream_id)
+            await provider.cancel(upstream_id or attempt_id)
     faults.reach("attempt.after_commit")
     if not started:
         return None
