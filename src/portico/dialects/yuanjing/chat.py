@@ -15,7 +15,7 @@ from portico.dialects.yuanjing.wire import ChatPiece, ChatSubmit, ChatWhole, Del
 from portico.flows.chat import ChatStream
 from portico.flows.chat_answer import ChatAnswer
 
-ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 # ordinary OpenAI sampling parameters; whatever else a client sends is ignored
 SAMPLING = (
     "temperature",
