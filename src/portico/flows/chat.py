@@ -28,6 +28,7 @@ from portico.store import Tx
 from portico.tasks import NewTask, Verdict
 
 PIECES_WAITING_MAX = 64
+TOKENS_MAX = 2**31 - 1  # of one answer; an upstream that says more is mistaken
 SETTLE_AGAIN_S = 5.0
 _log = structlog.get_logger("portico.chat")
 _encoder = msgspec.json.Encoder()
@@ -192,14 +193,9 @@ async def finish(
     if error is not None and not heard.any:
         await _settle(gateway, task, _failed(gateway, error), answer=None, keep=keep_answer)
         return None
-    usage = heard.usage or ChatUsage(
-        input_tokens=count_job_tokens(job),
-        output_tokens=count_tokens(heard.text) + count_tokens(heard.reasoning),
-        source="estimated",
-    )
-    usage = clamped(usage, job)
+    usage = _usage(heard, job, task)
     now = gateway.clock.now()
-    charged = min(task.price, gateway.catalogue.price_chat(job, usage, at=now))
+    charged = _charge(gateway, job, task, usage)
     verdict = Verdict(
         state=TaskState.SUCCEEDED,
         charged=charged,
@@ -241,13 +237,44 @@ async def replayed(gateway: Gateway, caller: Caller, repeat: Repeat) -> ChatAnsw
 
 
 def clamped(usage: ChatUsage, job: ChatJob) -> ChatUsage:
-    """Keep an upstream's counts within reason: never negative, never above what was allowed."""
+    """Keep an upstream's counts within reason: never negative, never beyond what can be read."""
+    read = min(max(0, usage.input_tokens), TOKENS_MAX)
     return ChatUsage(
-        input_tokens=max(0, usage.input_tokens),
-        output_tokens=max(0, usage.output_tokens),
-        cached_tokens=max(0, min(usage.cached_tokens, usage.input_tokens)),
+        input_tokens=read,
+        output_tokens=min(max(0, usage.output_tokens), TOKENS_MAX),
+        cached_tokens=max(0, min(usage.cached_tokens, read)),
         source=usage.source if usage.output_tokens <= job.max_tokens else "capped",
     )
+
+
+def _usage(heard: Heard, job: ChatJob, task: NewTask) -> ChatUsage:
+    """Return what was used: the upstream's counts where they are any, else our own (F22, F23)."""
+    told = heard.usage
+    usage = ChatUsage(
+        input_tokens=count_job_tokens(job),
+        output_tokens=count_tokens(heard.text) + count_tokens(heard.reasoning),
+        source="estimated",
+    )
+    if told is None:
+        return usage
+    if all(isinstance(each, int) for each in _counts(told)):
+        usage = clamped(told, job)
+    if usage != told:
+        _log.warning("odd_usage", task_id=task.id, model=job.model)
+    return usage
+
+
+def _counts(usage: ChatUsage) -> tuple[int, int, int]:
+    return usage.input_tokens, usage.output_tokens, usage.cached_tokens
+
+
+def _charge(gateway: Gateway, job: ChatJob, task: NewTask, usage: ChatUsage) -> Credits:
+    """Price what was used as it was quoted, never above what is held."""
+    try:
+        cost = gateway.catalogue.price_chat(job, usage, at=task.created_at)
+    except PorticoError:  # beyond the price's ceiling, or above all that can be counted
+        return task.price
+    return min(task.price, cost)
 
 
 def words_of(job: ChatJob) -> str:
