@@ -132,6 +132,9 @@ def test_pasted_line_gives_a_video(data, tmp_path):
             stream = video.streams.video[0]
             assert (stream.codec_context.name, stream.width, stream.height) == ("h264", 1280, 720)
             assert video.duration / av.time_base == pytest.approx(5, abs=0.1)
+            frames = sum(1 for _ in video.decode(stream))
+            assert stream.average_rate in {24, 25, 30}
+            assert frames == pytest.approx(5 * stream.average_rate, abs=1)
         assert run("ledger", "verify", "--data", data).returncode == 0
 
 
