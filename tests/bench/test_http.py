@@ -6,6 +6,7 @@ run, so that it can be read on any machine as a ratio.
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -178,3 +179,33 @@ def resident_kb(server: Server) -> int:
 def cpu_s(server: Server) -> float:
     fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_first_token(tmp_path: Path) -> None:
+    """How much later the first piece of a streamed text comes than a bare answer."""
+    key = make_account(tmp_path, balance=1_000_000)
+    body = json.dumps(json.loads(CHAT) | {"stream": True}).encode()
+    streamed = load.request("POST", "/llmage/v1/chat/completions", key, body)
+    with running(tmp_path, key, PORTICO_SIMULATE="1", PORTICO_LOG_LEVEL="error") as server:
+        bare = first_byte_ms(server, load.request("GET", "/healthz", key), b"HTTP/1.1 200", b"}")
+        first = first_byte_ms(server, streamed, b"data: ", b"0\r\n\r\n")
+    print(
+        f"\nfirst token: {first:.2f} ms p50, a bare answer {bare:.2f} ms: "
+        f"{first - bare:.2f} ms added (bound 1)"
+    )
+
+
+def first_byte_ms(server: Server, made: bytes, awaited: bytes, last: bytes) -> float:
+    """Ask 500 times over one connection; the median of how long `awaited` took to come."""
+    times = []
+    with socket.create_connection(("127.0.0.1", port_of(server))) as connection:
+        for _ in range(500):
+            began_at = time.perf_counter()
+            connection.sendall(made)
+            came = b""
+            while awaited not in came:
+                came += connection.recv(65_536)
+            times.append(time.perf_counter() - began_at)
+            while not came.endswith(last):
+                came += connection.recv(65_536)
+    return sorted(times)[len(times) // 2] * 1000

@@ -116,7 +116,8 @@ async def read_form(request: Request, *, size_max: int = MULTIPART_SIZE_MAX) -> 
     The caller closes it (`await form.close()`), and checks its texts (`check_text`).
 
     Raises:
-        PorticoError: PAYLOAD_TOO_LARGE, UNSUPPORTED_ENCODING or INVALID_REQUEST.
+        PorticoError: PAYLOAD_TOO_LARGE, UNSUPPORTED_ENCODING or INVALID_REQUEST; OVERLOADED when
+            this machine has no room for a file.
     """
     check_framing(request, size_max=size_max)
     counted = Request(request.scope, _counted(request, size_max=size_max))
@@ -128,6 +129,9 @@ async def read_form(request: Request, *, size_max: int = MULTIPART_SIZE_MAX) -> 
         raise
     except (MultiPartException, ClientDisconnect, ValueError, KeyError) as error:
         raise PorticoError(ErrorCode.INVALID_REQUEST, "The form is malformed") from error
+    except OSError as error:  # files are spooled to this machine's disk
+        message = "Temporarily unavailable, try again"
+        raise PorticoError(ErrorCode.OVERLOADED, message, retry_after_s=1) from error
     except Exception as error:
         if type(error).__name__ == "HTTPException":  # how the library wraps its own refusals
             raise PorticoError(ErrorCode.INVALID_REQUEST, "The form is malformed") from error
@@ -174,7 +178,20 @@ def as_type(body: Mapping[str, object], kind: type[T]) -> T:
 
 def json_answer(value: object, *, status: int = 200) -> Response:
     """Answer with JSON."""
-    return Response(_encoder.encode(value), status, media_type="application/json")
+    return _JsonAnswer(_encoder.encode(value), status)
+
+
+class _JsonAnswer(Response):
+    """A plain JSON answer, without the questions Starlette asks about charsets and types."""
+
+    def __init__(self, body: bytes, status: int) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+        ]
 
 
 def _counted(request: Request, *, size_max: int) -> Any:

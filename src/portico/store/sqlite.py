@@ -2,8 +2,8 @@
 
 WAL with `synchronous=FULL`: a commit that was answered survives power loss. One statement costs
 5 to 8 microseconds, less than a hop to another thread, so statements run inline; only what waits
-for the disk or for another process (BEGIN, COMMIT) runs in a thread. A writer in a thread of its
-own was half as fast: two threads that call SQLite wrestle for the interpreter at every call.
+for the disk (COMMIT) or for another process (BEGIN, at times) runs in a thread. A writer in a
+thread of its own was half as fast: two threads that call SQLite wrestle for the interpreter.
 """
 
 import asyncio
@@ -161,7 +161,7 @@ async def commit_group(
     Raises:
         sqlite3.Error: no transaction could be begun, so nothing was done.
     """
-    await on_disk("BEGIN IMMEDIATE")
+    await _begin(connection, on_disk)
     try:
         outcomes = await _run_all(connection, works, on_disk)
         faults.reach("writer.before_commit")
@@ -207,10 +207,20 @@ async def _run_all(
         except Exception as error:  # noqa: BLE001 - handed to the caller that sent the work
             if connection.total_changes != changes:
                 connection.execute("ROLLBACK")
-                await on_disk("BEGIN IMMEDIATE")  # another process may have taken its turn
+                await _begin(connection, on_disk)
                 return [_run_one(connection, each) for each in works]
             outcomes.append((False, error))
     return outcomes
+
+
+async def _begin(connection: sqlite3.Connection, on_disk: OnDisk) -> None:
+    """Take the only writer's turn: at once, or in a thread while another process has it."""
+    try:
+        connection.execute("PRAGMA busy_timeout=0")
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        await on_disk("BEGIN IMMEDIATE")
 
 
 def _run_one(connection: sqlite3.Connection, work: Work) -> Outcome:
