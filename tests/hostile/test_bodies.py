@@ -1,5 +1,6 @@
 """Bodies that are no JSON, or JSON of the wrong kind, at every door that takes one."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
@@ -173,6 +174,22 @@ async def test_endless_body_is_cut_at_its_limit(gateway: Wired, door: Door):
     answer = await gateway.client.post(door.path, content=body())
     assert await judge(gateway, door, answer, before, may_work=False) == 413
     assert sent <= 11 * 2**20
+
+
+@pytest.mark.parametrize("kind", [JSON, PARTS, FORM])
+async def test_body_that_comes_too_slowly_is_cut(gateway: Wired, monkeypatch, kind: str):
+    monkeypatch.setattr("portico.dialects.body._TIME_BASE_S", 0.05)
+
+    async def slow() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    before = await standing(gateway)
+    for door in HEARING:
+        headers = {"content-type": kind}
+        answer = await gateway.client.post(door.path, content=slow(), headers=headers)
+        assert await judge(gateway, door, answer, before, may_work=False) == 400
 
 
 @pytest.mark.parametrize("door", WORKING, ids=str)
