@@ -73,7 +73,8 @@ class TaskProvider(Protocol):
         """Ask once how far it is; safe to repeat.
 
         Raises:
-            PorticoError: the code with which the upstream says the job failed.
+            PorticoError: the code with which the upstream says the job failed; OVERLOADED or
+                RATE_LIMITED mean that asking again later is worth it.
         """
 
     async def cancel(self, upstream_id: str) -> None:
