@@ -7,6 +7,7 @@ the path, as far as the path is known by then.
 
 import asyncio
 import contextlib
+import secrets
 from http import HTTPStatus
 from typing import Any
 
@@ -166,7 +167,9 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _render(self, error: PorticoError) -> Response:
         path = getattr(self, "url", b"").decode("latin-1").partition("?")[0]
-        return owner(self._application.dialects, path).render_error(error)
+        answer = owner(self._application.dialects, path).render_error(error)
+        answer.headers["x-request-id"] = secrets.token_hex(8)  # the application is not asked
+        return answer
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the application answer; what it does not catch still leaves in its shape."""
