@@ -85,6 +85,7 @@ class App:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        await gateway.live.end_streams(within_s=self.settings.stop_within_s / 4)
         await engine.stop(within_s=self.settings.stop_within_s / 4)
         for provider in gateway.providers.tasks.values():
             await provider.close()

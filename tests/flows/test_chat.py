@@ -192,6 +192,36 @@ async def test_client_that_leaves_before_the_upstream_was_asked(house):
     await house.assert_charged(answer.cost)
 
 
+async def test_server_that_stops_cuts_a_stream_with_an_error_and_settles_it(house):
+    gate = Gate()
+    upstream = writes(house, Chunk(text="One"), gate, Chunk(text="two"))
+    stream = await begin(house)
+    await gate.reached.wait()
+
+    await house.gateway.live.end_streams(within_s=5)
+
+    with pytest.raises(PorticoError) as caught:
+        await read(stream)
+    answer = await stream.settled()
+    assert caught.value.code is ErrorCode.OVERLOADED
+    assert upstream.stopped
+    assert house.gateway.live.streams == set()
+    await house.assert_charged(answer.cost)
+
+
+async def test_server_that_stops_refunds_a_whole_text_nobody_received(house):
+    gate = Gate()
+    writes(house, Chunk(text="One"), gate, Chunk(text="two"))
+    answering = asyncio.create_task(complete(house.gateway, house.caller, chat_ask()))
+    await gate.reached.wait()
+
+    await house.gateway.live.end_streams(within_s=5)
+
+    with pytest.raises(PorticoError):
+        await answering
+    await house.assert_charged(0)
+
+
 async def test_client_that_stops_reading_and_leaves_holds_nothing_up(house):
     writes(house, *[Chunk(text="x")] * (chat.PIECES_WAITING_MAX + 20))
     stream = await begin(house)

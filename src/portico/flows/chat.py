@@ -53,6 +53,8 @@ class ChatStream:
         self._left = False
         self._deadline: asyncio.Timeout | None = None
         self._pump = asyncio.create_task(self._run())
+        gateway.live.streams.add(self)
+        self._pump.add_done_callback(lambda _: gateway.live.streams.discard(self))
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         """Yield pieces in order; raises the PorticoError that cut the stream short."""
@@ -69,6 +71,12 @@ class ChatStream:
         while not self._pieces.empty():  # the pump may be waiting for room
             self._pieces.get_nowait()
 
+    async def end(self) -> None:
+        """Leave, and wait until what was delivered is settled; for a server that stops."""
+        self.leave()
+        self._pieces.put_nowait(PorticoError(ErrorCode.OVERLOADED, "Stopping, try again"))
+        await asyncio.gather(self._pump, return_exceptions=True)
+
     async def settled(self) -> ChatAnswer:
         """Wait until the money is settled; raises what ended the answer, if it failed."""
         await asyncio.shield(self._pump)
@@ -83,7 +91,7 @@ class ChatStream:
             async with asyncio.timeout(self._gateway.limits.chat_deadline_s) as self._deadline:
                 await self._listen(heard)
         except TimeoutError:  # the deadline, brought forward when the client leaves
-            if not self._left:
+            if self._whole or not self._left:
                 error = PorticoError(ErrorCode.UPSTREAM_TIMEOUT, "The upstream took too long")
         except PorticoError as raised:
             error = shown(raised)

@@ -4,6 +4,8 @@ Nothing here is needed after a restart; everything is dropped when the task ends
 """
 
 import asyncio
+import contextlib
+from typing import Protocol
 
 import msgspec
 
@@ -17,6 +19,13 @@ class Progress(msgspec.Struct, frozen=True):
     begun: bool
 
 
+class Stream(Protocol):
+    """A text being written."""
+
+    async def end(self) -> None:
+        """Stop writing and settle what was delivered."""
+
+
 class LiveTasks:
     """Progress and waiters by task."""
 
@@ -25,6 +34,7 @@ class LiveTasks:
         self._waiters: dict[TaskId, list[asyncio.Future[None]]] = {}
         self._missed: dict[TaskId, int] = {}
         self._unread: dict[TaskId, int] = {}
+        self.streams: set[Stream] = set()  # texts being written
         self.suspects: dict[str, float] = {}  # files without a record, since when (monotonic)
         self.delivery_due = asyncio.Event()  # set when a delivery was owed; notify clears it
 
@@ -58,6 +68,12 @@ class LiveTasks:
         for waiter in self._waiters.pop(task_id, ()):
             if not waiter.done():
                 waiter.set_result(None)
+
+    async def end_streams(self, *, within_s: float) -> None:
+        """Stop every text being written, and wait a while until all are settled."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*(stream.end() for stream in tuple(self.streams)))
 
     async def wait(self, task_id: TaskId, *, within_s: float) -> bool:
         """Wait until a task ends; False when the time ran out first."""
