@@ -19,7 +19,15 @@ from portico.cli.failure import refusal
 
 LEVELS = ("debug", "info", "warning", "error")
 _IDS = {"account_id", "asset_id", "attempt_id", "delivery_id", "key_id", "request_id", "task_id"}
-_MEASURES = {"count", "duration_ms", "duration_s", "open_tasks", "retry_after_s", "size_bytes"}
+_MEASURES = {
+    "count",
+    "differences",
+    "duration_ms",
+    "duration_s",
+    "open_tasks",
+    "retry_after_s",
+    "size_bytes",
+}
 _CODES = {"cause", "check", "code", "dialect", "direct", "errno", "error", "exit_code", "kind"}
 _MORE_CODES = {"library", "number", "port", "provider", "refusal", "signal", "stage", "state"}
 FIELDS = frozenset(_IDS | _MEASURES | _CODES | _MORE_CODES | {"model", "offering", "status"})

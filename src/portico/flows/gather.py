@@ -49,8 +49,6 @@ async def fetch_inputs(gateway: Gateway, task: Task, folder: Path) -> tuple[Inpu
         PorticoError: MEDIA_UNREACHABLE or MEDIA_REJECTED.
     """
     job = task.media_job()
-    if not job.inputs:
-        return ()
     faults.reach("gather.before_fetch")
     fetches = [
         _fetch_one(gateway, task, each, folder / f"input-{number}")

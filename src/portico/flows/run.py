@@ -62,8 +62,7 @@ async def _begin(gateway: Gateway, task: Task) -> float | None:
     """Start the task's next attempt: route and submit key are committed before the call."""
     job = task.media_job()
     moderate.refuse_forbidden(gateway, job.prompt, model=job.model)
-    folder = _work_folder(gateway, task)
-    inputs = await _stage_inputs(gateway, task, folder)
+    inputs = await _stage_inputs(gateway, task)
     route = choose_route(gateway, job)
     attempt_id = gateway.ids.opaque_id("att")
     if _provider(gateway, route.provider).restartable:
@@ -156,8 +155,7 @@ async def _resume_start(
     """Repeat a start whose answer was lost, where the provider allows it; else give up (T2)."""
     if not provider.restartable:
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed", attempt_id=attempt.id)
-    folder = _work_folder(gateway, task)
-    inputs = await _stage_inputs(gateway, task, folder)
+    inputs = await _stage_inputs(gateway, task)
     return await _start(gateway, task, attempt.id, attempt.provider, attempt.upstream_model, inputs)
 
 
@@ -289,11 +287,13 @@ def _wait_for_lost(gateway: Gateway, task: Task) -> float:
     return LOST_RETRY_S
 
 
-async def _stage_inputs(gateway: Gateway, task: Task, folder: Path) -> tuple[InputFile, ...]:
+async def _stage_inputs(gateway: Gateway, task: Task) -> tuple[InputFile, ...]:
     """Return the customer's files for the first stage, for a later one what the last one made."""
-    if task.stage == 0:
-        return await gather.fetch_inputs(gateway, task, folder)
-    return (await collect.stage_result(gateway, task, folder),)
+    if task.stage > 0:
+        return (await collect.stage_result(gateway, task, _work_folder(gateway, task)),)
+    if not task.media_job().inputs:
+        return ()
+    return await gather.fetch_inputs(gateway, task, _work_folder(gateway, task))
 
 
 def _work_folder(gateway: Gateway, task: Task) -> Path:

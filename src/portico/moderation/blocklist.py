@@ -66,6 +66,8 @@ def load(path: Path | None) -> Blocklist:
 
 def fold(text: str) -> str:
     """Return a text as it is compared: compatibility forms, case and invisible marks folded."""
+    if text.isascii():  # has neither compatibility forms nor invisible marks
+        return text.casefold()
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(each for each in plain if unicodedata.category(each) != "Cf")
 
