@@ -13,7 +13,9 @@ import structlog
 from portico.core.clock import Clock
 from portico.core.ids import TaskId
 
-STEPS_AT_ONCE = 256
+# so few that a burst of submits is answered first and worked off after; steps that wait for slow
+# networks will want a limit of their own
+STEPS_AT_ONCE = 32
 RETRY_MAX_S = 60.0
 _log = structlog.get_logger("portico.engine")
 

@@ -258,18 +258,21 @@ def clamped(usage: ChatUsage, job: ChatJob) -> ChatUsage:
 def _usage(heard: Heard, job: ChatJob, task: NewTask) -> ChatUsage:
     """Return what was used: the upstream's counts where they are any, else our own (F22, F23)."""
     told = heard.usage
-    usage = ChatUsage(
+    if told is None:
+        return _own_usage(heard, job)
+    whole = all(isinstance(each, int) for each in _counts(told))
+    usage = clamped(told, job) if whole else _own_usage(heard, job)
+    if usage != told:
+        _log.warning("odd_usage", task_id=task.id, model=job.model)
+    return usage
+
+
+def _own_usage(heard: Heard, job: ChatJob) -> ChatUsage:
+    return ChatUsage(
         input_tokens=count_job_tokens(job),
         output_tokens=count_tokens(heard.text) + count_tokens(heard.reasoning),
         source="estimated",
     )
-    if told is None:
-        return usage
-    if all(isinstance(each, int) for each in _counts(told)):
-        usage = clamped(told, job)
-    if usage != told:
-        _log.warning("odd_usage", task_id=task.id, model=job.model)
-    return usage
 
 
 def _counts(usage: ChatUsage) -> tuple[int, int, int]:

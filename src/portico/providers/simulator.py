@@ -7,6 +7,7 @@ Which job meets which fault is decided by its attempt's id, so a retry of one at
 """
 
 import asyncio
+import functools
 import hashlib
 import struct
 import zlib
@@ -24,6 +25,7 @@ from portico.providers.base import Assignment, Finished, Missing, OutputFile, Pe
 
 REPLY = "This is the simulator's answer: no model was asked. "
 PNG_SIDE = 64
+_WORDS = REPLY.split(" ")
 _FAULTS = ("fail", "refuse", "timeout", "busy", "missing")
 _ERRORS = {
     "fail": (ErrorCode.UPSTREAM_FAILED, "Generation failed"),
@@ -114,10 +116,9 @@ class Simulator:
         """Write the same sentence for every question, as often as the token limit allows."""
         if self._script.latency_s:
             await asyncio.sleep(self._script.latency_s)
-        words = REPLY.split(" ")
-        text = " ".join(words[: max(1, min(len(words), job.max_tokens // 2))])
+        text, output_tokens = _reply(min(len(_WORDS), max(1, job.max_tokens // 2)))
         yield Chunk(text=text)
-        usage = ChatUsage(input_tokens=count_job_tokens(job), output_tokens=count_tokens(text))
+        usage = ChatUsage(input_tokens=count_job_tokens(job), output_tokens=output_tokens)
         yield Chunk(finish="stop", usage=usage)
 
     def _fault(self, attempt_id: str) -> str:
@@ -133,6 +134,13 @@ class Simulator:
 
 
 _USAGE = {"width": PNG_SIDE, "height": PNG_SIDE, "simulated": True}
+
+
+@functools.cache
+def _reply(words: int) -> tuple[str, int]:
+    """Return the answer's first words, and how many LLM tokens they are; few variants exist."""
+    text = " ".join(_WORDS[:words])
+    return text, count_tokens(text)
 
 
 def _error(fault: str) -> PorticoError:
