@@ -12,9 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from portico import __version__
-
-VERSION = __version__
 CONFIG_FILE = "portico.toml"
 
 

@@ -11,7 +11,7 @@ from contextlib import aclosing
 import msgspec
 import structlog
 
-from portico import accounts, ledger, tasks
+from portico import ledger, tasks
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Chunk, Kind, Mode
@@ -23,7 +23,7 @@ from portico.flows.chat_answer import ChatAnswer, Heard
 from portico.flows.gateway import Gateway
 from portico.flows.retry import shown
 from portico.flows.routing import choose_chat
-from portico.flows.submit import Repeat, Terms, check_open_tasks
+from portico.flows.submit import Repeat, Terms, hold_and_record, recall, was_used
 from portico.store import Tx
 from portico.tasks import NewTask, Verdict
 
@@ -231,14 +231,9 @@ async def replayed(gateway: Gateway, caller: Caller, repeat: Repeat) -> ChatAnsw
     Raises:
         PorticoError: IDEMPOTENCY_CONFLICT for another body, or while the first is under way.
     """
-    found = await gateway.store.read(
-        lambda tx: tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key)
-    )
+    found = await recall(gateway, caller, repeat)
     if found is None:
         return None
-    if found.fingerprint != repeat.fingerprint:
-        message = "This Idempotency-Key was used for another request"
-        raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, message)
     if found.answer is None:
         raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, "The same request is under way")
     return msgspec.json.decode(found.answer, type=ChatAnswer)
@@ -294,26 +289,9 @@ def words_of(job: ChatJob) -> str:
 
 
 def _admission(tx: Tx, caller: Caller, task: NewTask, terms: Terms) -> None:
-    repeat = terms.repeat
-    if repeat and tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key):
+    if was_used(tx, caller, terms):
         raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, "The same request is under way")
-    check_open_tasks(tx, caller, terms.open_tasks_max)
-    accounts.commit_spend(tx, caller, task.price)
-    balance_after = ledger.hold(
-        tx, caller.account_id, amount=task.price, task_id=task.id, at=task.created_at
-    )
-    tasks.create(tx, task)
-    if repeat:
-        tasks.remember_request(
-            tx,
-            caller.account_id,
-            route=repeat.route,
-            key=repeat.key,
-            fingerprint=repeat.fingerprint,
-            task_id=task.id,
-            balance_after=balance_after,
-            now=task.created_at,
-        )
+    hold_and_record(tx, caller, task, terms)
 
 
 async def _settle(

@@ -17,7 +17,7 @@ from portico.flows.routing import choose_route
 from portico.flows.views import new_task_view
 from portico.media import service as media
 from portico.store import Tx
-from portico.tasks import NewTask
+from portico.tasks import NewTask, Replay
 
 CANCELLED_LOOK_S = 1.0
 _encoder = msgspec.json.Encoder()
@@ -107,18 +107,36 @@ class _AlreadySubmittedError(Exception):
 
 
 def _admission(tx: Tx, caller: Caller, task: NewTask, job: MediaJob, terms: Terms) -> Credits:
-    """Hold, record, remember: one transaction, so all of it stands or none."""
-    repeat = terms.repeat
-    if repeat and tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key):
+    """Hold, record, remember, attach: one transaction, so all of it stands or none."""
+    if was_used(tx, caller, terms):
         raise _AlreadySubmittedError
+    balance_after = hold_and_record(tx, caller, task, terms)
+    media.attach_inputs(tx, job.inputs, account_id=caller.account_id, task_id=task.id)
+    faults.reach("submit.before_commit")
+    return balance_after
+
+
+def was_used(tx: Tx, caller: Caller, terms: Terms) -> bool:
+    """Whether another request with the same idempotency key committed first."""
+    repeat = terms.repeat
+    return repeat is not None and (
+        tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key) is not None
+    )
+
+
+def hold_and_record(tx: Tx, caller: Caller, task: NewTask, terms: Terms) -> Credits:
+    """Hold a task's price, record it, remember its idempotency key; returns what is available.
+
+    Raises:
+        PorticoError: CONCURRENCY_LIMITED, INSUFFICIENT_CREDITS.
+    """
     check_open_tasks(tx, caller, terms.open_tasks_max)
     accounts.commit_spend(tx, caller, task.price)
     balance_after = ledger.hold(
         tx, caller.account_id, amount=task.price, task_id=task.id, at=task.created_at
     )
     tasks.create(tx, task)
-    media.attach_inputs(tx, job.inputs, account_id=caller.account_id, task_id=task.id)
-    if repeat:
+    if repeat := terms.repeat:
         tasks.remember_request(
             tx,
             caller.account_id,
@@ -129,7 +147,6 @@ def _admission(tx: Tx, caller: Caller, task: NewTask, job: MediaJob, terms: Term
             balance_after=balance_after,
             now=task.created_at,
         )
-    faults.reach("submit.before_commit")
     return balance_after
 
 
@@ -170,17 +187,26 @@ def _new_task(
     )
 
 
-async def _replayed(gateway: Gateway, caller: Caller, repeat: Repeat) -> Accepted | None:
-    """Return what the same key brought before, or None when it is new."""
+async def recall(gateway: Gateway, caller: Caller, repeat: Repeat) -> Replay | None:
+    """Return what an idempotency key was used for before, or None for a new key.
+
+    Raises:
+        PorticoError: IDEMPOTENCY_CONFLICT when it was used for another request.
+    """
     found = await gateway.store.read(
         lambda tx: tasks.recall_request(tx, caller.account_id, route=repeat.route, key=repeat.key)
     )
+    if found is not None and found.fingerprint != repeat.fingerprint:
+        message = "This Idempotency-Key was used for another request"
+        raise PorticoError(ErrorCode.IDEMPOTENCY_CONFLICT, message)
+    return found
+
+
+async def _replayed(gateway: Gateway, caller: Caller, repeat: Repeat) -> Accepted | None:
+    """Return what the same key brought before, or None when it is new."""
+    found = await recall(gateway, caller, repeat)
     if found is None:
         return None
-    if found.fingerprint != repeat.fingerprint:
-        raise PorticoError(
-            ErrorCode.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used for another request"
-        )
     return await _accepted_before(gateway, caller, found.task_id, found.balance_after)
 
 

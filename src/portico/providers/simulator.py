@@ -9,8 +9,6 @@ Which job meets which fault is decided by its attempt's id, so a retry of one at
 import asyncio
 import functools
 import hashlib
-import struct
-import zlib
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
@@ -156,16 +154,3 @@ def _sample(kind: str) -> Path:
 def _seconds(text: str) -> float:
     factor = 0.001 if text.endswith("ms") else 1.0
     return float(text.removesuffix("ms").removesuffix("s")) * factor
-
-
-def plain_png(side: int = PNG_SIDE) -> bytes:
-    """Return a grey square as a PNG; how the packaged sample was made."""
-
-    def part(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    lines = zlib.compress((b"\0" + b"\x80" * side) * side, 9)
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", lines) + part(b"IEND", b"")
