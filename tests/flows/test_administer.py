@@ -1,13 +1,15 @@
 """What operators do takes effect on the very next request, and leaves exact books."""
 
+import asyncio
 import sqlite3
 
 import pytest
+import structlog
 
 from portico.accounts import KeyLimits
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.money import MICRO
-from portico.flows import administer
+from portico.flows import administer, sweep
 from portico.flows.admit import Bucket, admit
 from portico.testing import START
 
@@ -143,3 +145,21 @@ async def test_verify_finds_a_task_whose_money_disagrees(house, tmp_path):
 
     (found,) = await administer.verify(house.desk)
     assert "state and money disagree" in str(found)
+
+
+async def test_check_of_the_ledger_raises_an_alarm_for_a_difference(house, tmp_path):
+    await house.run(await house.submit())
+    with sqlite3.connect(tmp_path / "test.db") as connection:
+        connection.execute("UPDATE tasks SET charged = charged + 1")
+    connection.close()
+
+    with structlog.testing.capture_logs() as logs:
+        checking = asyncio.create_task(sweep.run_checks(house.gateway))
+        async with asyncio.timeout(10):
+            while not logs:  # noqa: ASYNC110 - a thread does the work
+                await asyncio.sleep(0.01)
+        checking.cancel()
+        await asyncio.gather(checking, return_exceptions=True)
+
+    assert (logs[0]["event"], logs[0]["log_level"]) == ("ledger_checked", "error")
+    assert logs[0]["differences"] == 1

@@ -43,6 +43,7 @@ def test_models_are_listed_and_found(client):
 
     assert {"gpt-4o", "portico/scene", "portico/picture"} <= set(listed)
     assert client.models.retrieve("gpt-4o").owned_by == "openai"
+    assert client.models.retrieve("portico/scene").id == "portico/scene"  # sent as %2F
 
 
 def test_whole_text_has_its_usage(client):
