@@ -75,7 +75,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     failure_code: ErrorCode | None
     failure_message: str | None
     usage: Mapping[str, object]
-    upstream_started: bool
+    upstream_started: bool  # False only while the upstream is known to keep it in its queue
     provider_label: str  # shown word for who makes it, from the catalogue; never our route
     created_at: Instant
     finished_at: Instant | None

@@ -96,6 +96,7 @@ async def _begin_at_will(
         raise
     faults.reach("start.after_call")
     upstream_id = outcome.upstream_id if isinstance(outcome, Pending) else None
+    _note_progress(gateway, task, outcome)
     faults.reach("attempt.before_commit")
     started = False
     try:
@@ -105,6 +106,7 @@ async def _begin_at_will(
             await provider.cancel(upstream_id or attempt_id)
     faults.reach("attempt.after_commit")
     if not started:
+        gateway.live.ended(task.id)
         return None
     return await _take_outcome(gateway, task, attempt_id, outcome)
 
@@ -139,6 +141,7 @@ async def _continue(gateway: Gateway, task: Task) -> float | None:
     faults.reach("check.before_call")
     outcome = await provider.check(attempt.upstream_id)
     faults.reach("check.after_call")
+    _note_progress(gateway, task, outcome)
     if isinstance(outcome, Finished) and collect.is_gone(outcome):
         await provider.cancel(attempt.upstream_id)  # it was stored once, but never recorded
         outcome = Missing()
@@ -172,9 +175,11 @@ async def _start(
     provider = _provider(gateway, provider_name)
     outcome = await provider.start(assignment, attempt_id=attempt_id)
     faults.reach("start.after_call")
+    _note_progress(gateway, task, outcome)
     if isinstance(outcome, Pending) and not await _note_running(
         gateway, task, attempt_id, outcome.upstream_id
     ):
+        gateway.live.ended(task.id)
         await stop_upstream(gateway, task)
         return None
     return await _take_outcome(gateway, task, attempt_id, outcome)
@@ -206,11 +211,16 @@ async def _note_running(gateway: Gateway, task: Task, attempt_id: str, upstream_
     return is_open
 
 
+def _note_progress(gateway: Gateway, task: Task, outcome: Pending | Finished | Missing) -> None:
+    """Let readers know how far it is: before the row says that it runs, so that none sees less."""
+    if isinstance(outcome, Pending):
+        gateway.live.report(task.id, done=outcome.progress, begun=outcome.running)
+
+
 async def _take_outcome(
     gateway: Gateway, task: Task, attempt_id: str, outcome: Pending | Finished
 ) -> float | None:
     if isinstance(outcome, Pending):
-        gateway.live.report(task.id, done=outcome.progress, begun=outcome.running)
         left_s = (task.deadline_at - gateway.clock.now()) / 1000
         return max(0.0, min(outcome.check_after_s, left_s))
     await collect.collect(gateway, task, attempt_id, outcome)

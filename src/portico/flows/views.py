@@ -35,7 +35,7 @@ def task_view(gateway: Gateway, task: Task, assets: Sequence[Asset]) -> TaskView
         failure_code=task.failure_code,
         failure_message=task.failure_message,
         usage=msgspec.json.decode(task.usage),
-        upstream_started=bool(progress and progress.begun) or task.state is TaskState.STORING,
+        upstream_started=task.state is TaskState.STORING or progress is None or progress.begun,
         provider_label=provider_label(gateway, task),
         created_at=task.created_at,
         finished_at=task.finished_at,
