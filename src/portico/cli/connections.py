@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from portico.core.errors import ErrorCode, PorticoError
+from portico.dialects.body import HAS_WHOLE_BODY
 from portico.dialects.endpoint import owner
 
 HEAD_WITHIN_S = 10.0
@@ -82,6 +83,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Note that the next bytes belong to another request."""
         self._stop_timer()
         self._in_head, self._in_body = True, False
+        self.scope["extensions"] = {HAS_WHOLE_BODY: {}}
         super().on_message_complete()
         if self.cycle.response_complete:  # the rest of a refused body has come after all
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -120,17 +122,23 @@ class GuardedConnection(HttpToolsProtocol):
         return None
 
     def _fault_of_framing(self) -> str | None:
-        fields = [name for name, _ in self.headers]
-        hosts, lengths = fields.count(b"host"), fields.count(b"content-length")
-        codings = fields.count(b"transfer-encoding")
+        hosts = lengths = 0
+        coding = []
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                lengths += 1
+            elif name == b"transfer-encoding":
+                coding.append(value)
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
             return "Only HTTP/1.1 is spoken here"
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             return "There must be one Host header"
-        if lengths + codings > 1:
+        if lengths + len(coding) > 1:
             return "The length of the body is not clear"
-        if codings and dict(self.headers)[b"transfer-encoding"].lower() != b"chunked":
+        if coding and coding[0].lower() != b"chunked":
             return "Only the chunked transfer coding is understood"
         return None
 

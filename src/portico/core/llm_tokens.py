@@ -10,11 +10,11 @@ import re
 from portico.core.jobs import ChatJob
 
 MESSAGE_OVERHEAD = 3
-_PIECE = re.compile(
-    r"(?P<cjk>[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af])"
-    r"|(?P<digits>\d{1,3})"
-    r"|(?P<word>[^\W\d_]+)"
-    r"|(?P<other>[^\s])"
+_PIECE = re.compile(  # its one group holds the word, where the piece is a word
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af]"
+    r"|\d{1,3}"
+    r"|([^\W\d_]+)"
+    r"|[^\s]"
 )
 _LETTERS_PLAIN = 4.2
 _LETTERS_MARKED = 2.3
@@ -23,7 +23,9 @@ _SHORT_WORD = 7
 
 def count_tokens(text: str) -> int:
     """Estimate how many LLM tokens a text has."""
-    return sum(_weight(found) for found in _PIECE.finditer(text))
+    words = _PIECE.findall(text)
+    long = [word for word in words if len(word) > _SHORT_WORD or not word.isascii()]
+    return len(words) - len(long) + sum(map(_weight, long))
 
 
 def count_job_tokens(job: ChatJob) -> int:
@@ -31,10 +33,6 @@ def count_job_tokens(job: ChatJob) -> int:
     return sum(count_tokens(message.words()) + MESSAGE_OVERHEAD for message in job.messages)
 
 
-def _weight(found: re.Match[str]) -> int:
-    word = found["word"]
-    if word is None:
-        return 1
-    if not word.isascii():
-        return max(1, round(len(word) / _LETTERS_MARKED))
-    return 1 if len(word) <= _SHORT_WORD else max(1, round(len(word) / _LETTERS_PLAIN))
+def _weight(word: str) -> int:
+    """Weigh a word that is long or has accents."""
+    return max(1, round(len(word) / (_LETTERS_PLAIN if word.isascii() else _LETTERS_MARKED)))

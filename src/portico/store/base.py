@@ -1,6 +1,6 @@
 """What every database offers: statements compiled once, transactions as functions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import BigInteger, Integer, MetaData
@@ -9,7 +9,19 @@ from sqlalchemy.sql.expression import Executable
 
 T = TypeVar("T")
 
-Row = Mapping[str, Any]
+
+class Row(Protocol):
+    """One row: values by their columns' names, or all of them in the columns' order."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return one column's value."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the values, in the order in which the statement names its columns."""
+
+    def keys(self) -> Iterable[str]:
+        """Return the columns' names."""
+
 
 # a primary key of this type is SQLite's own row id, and costs no index of its own
 RowId = BigInteger().with_variant(Integer, "sqlite")

@@ -13,7 +13,7 @@ from portico.core.money import Credits
 from portico.core.views import FINAL_STATES, TaskState
 
 
-class NewTask(msgspec.Struct, frozen=True, kw_only=True):
+class NewTask(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What is known of a task when it is accepted."""
 
     id: TaskId
@@ -34,8 +34,8 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     callback_url: str | None = None
 
 
-class Task(NewTask, frozen=True, kw_only=True):
-    """One task as its row stands."""
+class Task(NewTask, frozen=True, kw_only=True, array_like=True):
+    """One task as its row stands; made from a row's values in the order of the fields."""
 
     hold_state: str
     stage: int

@@ -4,15 +4,17 @@ from sqlalchemy import bindparam, case, delete, func, insert, not_, select, upda
 
 from portico.core.views import TaskState
 from portico.store import Statement
-from portico.tasks.model import NewTask
+from portico.tasks.model import NewTask, Task
 from portico.tasks.tables import attempts, is_media, is_open, is_to_forget, requests, tasks
+
+_TASK = select(*(tasks.c[name] for name in Task.__struct_fields__))  # one order for both
 
 INSERT_TASK = Statement(
     insert(tasks).values({name: bindparam(name) for name in NewTask.__struct_fields__})
 )
-TASK_BY_ID = Statement(select(tasks).where(tasks.c.id == bindparam("task_id")))
+TASK_BY_ID = Statement(_TASK.where(tasks.c.id == bindparam("task_id")))
 TASK_OF = Statement(
-    select(tasks).where(
+    _TASK.where(
         tasks.c.id == bindparam("task_id"),
         tasks.c.account_id == bindparam("account_id"),
         tasks.c.deleted_at.is_(None),
@@ -25,8 +27,7 @@ COUNT_OPEN = Statement(
 )
 OPEN_IDS = Statement(select(tasks.c.id, tasks.c.kind).where(is_open).order_by(tasks.c.id))
 LISTING = Statement(
-    select(tasks)
-    .where(
+    _TASK.where(
         tasks.c.account_id == bindparam("account_id"),
         tasks.c.id < bindparam("before_id"),
         tasks.c.deleted_at.is_(None),
@@ -34,7 +35,7 @@ LISTING = Statement(
     .order_by(tasks.c.id.desc())
     .limit(bindparam("limit"))
 )
-_OF_KIND = select(tasks).where(
+_OF_KIND = _TASK.where(
     tasks.c.account_id == bindparam("account_id"),
     tasks.c.kind == bindparam("kind"),
     is_media,

@@ -245,9 +245,10 @@ def unsound(tx: Tx) -> list[TaskId]:
 
 
 def _task(row: Row) -> Task:
-    """Read a row whose columns carry the names of the struct's fields."""
-    return msgspec.convert(dict(row), Task)
+    """Read a row whose columns stand in the order of the struct's fields."""
+    return msgspec.convert(tuple(row), Task)
 
 
 def _attempt(row: Row) -> Attempt:
+    """Read a row whose columns carry the names of the struct's fields."""
     return msgspec.convert(dict(row), Attempt)
