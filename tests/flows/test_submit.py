@@ -69,6 +69,15 @@ async def test_bad_job_is_refused_before_any_debit(house, ask, code):
     assert (await refusal(house, ask)).code is code
 
 
+async def test_picture_its_host_calls_too_large_is_refused_before_any_debit(house):
+    house.door.files[FRAME] = PICTURE + bytes(10 * 2**20)
+
+    error = await refusal(house, framed())
+
+    assert (error.code, error.param) == (ErrorCode.MEDIA_REJECTED, "first_frame")
+    assert error.message == "The file is larger than 10 MiB"
+
+
 async def test_callback_into_a_private_network_is_refused_by_name(house):
     error = await refusal(house, callback_url="http://private.example.com/")
     assert (error.code, error.param) == (ErrorCode.MEDIA_UNREACHABLE, "callback_url")
@@ -116,10 +125,11 @@ async def test_input_that_went_bad_after_the_submit_fails_with_a_refund(house, l
     await house.assert_charged(0)
 
 
-async def test_picture_above_its_size_is_not_taken(house):
-    house.limited(image_size_max_bytes=10)
+async def test_picture_above_its_size_is_not_taken_whatever_its_host_said(house):
     house.door.files[FRAME] = PICTURE
-    task = await house.run(await house.submit(framed()))
+    task_id = await house.submit(framed())
+    house.door.files[FRAME] = PICTURE + bytes(10 * 2**20)
+    task = await house.run(task_id)
     assert task.failure_code is ErrorCode.MEDIA_UNREACHABLE
 
 

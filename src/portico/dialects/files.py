@@ -18,6 +18,9 @@ _SAFE_HEADERS = {
 async def file_answer(opened: OpenFile, headers: Mapping[str, str], *, inline: bool) -> Response:
     """Answer with a file: 200, or 206 and 416 where a Range header asks for them.
 
+    A stored file never changes, so its name is its tag; a range that is asked for only if the
+    file still has another tag, or is no older than a date, is answered with the whole file.
+
     Raises:
         PorticoError: RESULT_EXPIRED or OVERLOADED, before anything is sent.
     """
@@ -25,11 +28,14 @@ async def file_answer(opened: OpenFile, headers: Mapping[str, str], *, inline: b
     size = asset.size_bytes
     name = asset.storage_key.rpartition("/")[2]
     disposition = "inline" if inline else "attachment"
+    tag = f'"{asset.id}"'
     fields = _SAFE_HEADERS | {
+        "etag": tag,
         "content-disposition": f'{disposition}; filename="{name}"',
         "content-type": asset.media_type,
     }
-    wanted = parse_range(headers.get("range"), size)
+    is_same = headers.get("if-range", tag) == tag
+    wanted = parse_range(headers.get("range"), size) if is_same else None
     if wanted is UNSATISFIABLE:
         return Response(None, 416, fields | {"content-range": f"bytes */{size}"})
     status, part = 200, ByteRange(0, size)

@@ -16,6 +16,7 @@ from portico.media.sniff import sniff, sniff_file
 from portico.providers.base import InputFile
 from portico.tasks import Task
 
+MIB = 2**20
 _IMAGE_ROLES = frozenset(
     {
         Role.FIRST_FRAME,
@@ -29,7 +30,7 @@ _VIDEO_ROLES = frozenset({Role.REFERENCE_VIDEO, Role.MOTION_VIDEO, Role.SOURCE_V
 
 
 async def check_inputs(gateway: Gateway, caller: Caller, job: MediaJob) -> None:
-    """Look at the first bytes behind every URL, and that every asset is the caller's own.
+    """Look at the first bytes behind every URL and its size, and that assets are the caller's.
 
     This happens before any debit; what goes wrong later fails the task with a full refund.
 
@@ -64,6 +65,7 @@ async def _check_one(gateway: Gateway, caller: Caller, wanted: MediaInput) -> No
         if wanted.url is not None:
             peek = await gateway.door.peek(wanted.url, account_id=caller.account_id)
             _expect(wanted.role, sniff(peek.head), url=True)
+            _refuse_large(gateway, wanted.role, peek.length or 0)
         else:
             asset = await _own_asset(gateway, caller.account_id, wanted.asset_id or "")
             _expect(wanted.role, asset.media_type, url=False)
@@ -112,6 +114,14 @@ def _expect(role: Role, media_type: str | None, *, url: bool) -> None:
         )
     if media_type is None or not media_type.startswith(f"{kind}/"):
         raise PorticoError(ErrorCode.MEDIA_REJECTED, f"Not a supported {kind} file")
+
+
+def _refuse_large(gateway: Gateway, role: Role, declared_bytes: int) -> None:
+    """Refuse what its host says is too large; whoever lies is found out when it is fetched."""
+    size_max_bytes = _size_max_bytes(gateway, role)
+    if declared_bytes > size_max_bytes:
+        message = f"The file is larger than {size_max_bytes // MIB} MiB"
+        raise PorticoError(ErrorCode.MEDIA_REJECTED, message)
 
 
 def _size_max_bytes(gateway: Gateway, role: Role) -> int:

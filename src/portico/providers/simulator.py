@@ -3,12 +3,14 @@
 For load tests, demos of failover and the fault matrix. `latency=2s,fail=0.01,refuse=0.01,
 timeout=0.01,busy=0.05,missing=0.01` sets how long it takes and which share of jobs ends how;
 `paid=1` makes it an upstream that charges, so that no start of it is ever repeated.
-Which job meets which fault is decided by its attempt's id, so a retry of one attempt repeats it.
+Which job meets which fault is decided by its attempt's id, so a retry of one attempt repeats it;
+texts, which cannot go missing, meet the others by turn.
 """
 
 import asyncio
 import functools
 import hashlib
+import itertools
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
@@ -78,6 +80,7 @@ class Simulator:
         self.restartable = not script.paid
         self._script = script
         self._clock = clock
+        self._texts = itertools.count()  # a text has no attempt: its turn decides its fate
 
     async def start(self, assignment: Assignment, *, attempt_id: str) -> Pending | Finished:
         """Take a job; the id it returns says all about it, so nothing is remembered."""
@@ -114,10 +117,13 @@ class Simulator:
         """Write the same sentence for every question, as often as the token limit allows."""
         if self._script.latency_s:
             await asyncio.sleep(self._script.latency_s)
-        text, output_tokens = _reply(min(len(_WORDS), max(1, job.max_tokens // 2)))
+        if (fault := self._fault(f"text {next(self._texts)}")) in _ERRORS:
+            raise _error(fault)
+        words = min(len(_WORDS), max(1, job.max_tokens // 2))
+        text, output_tokens = _reply(words)
         yield Chunk(text=text)
         usage = ChatUsage(input_tokens=count_job_tokens(job), output_tokens=output_tokens)
-        yield Chunk(finish="stop", usage=usage)
+        yield Chunk(finish="stop" if words == len(_WORDS) else "length", usage=usage)
 
     def _fault(self, attempt_id: str) -> str:
         """Draw a fault by the attempt's id: the same id, the same fate."""

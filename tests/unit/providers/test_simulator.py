@@ -1,11 +1,12 @@
 """The simulator: what its script says happens, and nothing is remembered."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from portico.core.errors import ErrorCode, PorticoError
-from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode
+from portico.core.jobs import ChatJob, Chunk, Kind, MediaJob, Message, Mode
 from portico.core.llm_tokens import count_tokens
 from portico.providers.base import Assignment, Finished, Missing, Pending
 from portico.providers.simulator import Script, Simulator, parse_script
@@ -17,6 +18,15 @@ SECOND_MS = 1_000
 def assignment(kind: Kind = Kind.VIDEO) -> Assignment:
     job = MediaJob(offering="portico:x", model="x", kind=kind, mode=Mode.TEXT, prompt="sea")
     return Assignment(job=job, stage="generate", model="x", inputs=(), folder=Path())
+
+
+def written(
+    script: Script | None = None, *, simulator: Simulator | None = None, tokens_max: int = 600
+) -> AsyncIterator[Chunk]:
+    job = ChatJob(
+        offering="o", model="m", messages=(Message("user", "Who?"),), max_tokens=tokens_max
+    )
+    return (simulator or Simulator(script or Script(), clock=FakeClock())).stream(job, model="m")
 
 
 @pytest.mark.parametrize(
@@ -93,9 +103,44 @@ def test_only_one_that_charges_is_not_restartable():
 
 
 async def test_text_counts_what_it_wrote_within_the_limit():
-    job = ChatJob(offering="o", model="m", messages=(Message("user", "Who?"),), max_tokens=6)
-    pieces = [each async for each in Simulator(Script(), clock=FakeClock()).stream(job, model="m")]
+    pieces = [piece async for piece in written(Script(), tokens_max=6)]
 
     usage = pieces[-1].usage
     assert usage is not None
-    assert usage.output_tokens == count_tokens(pieces[0].text) <= job.max_tokens
+    assert usage.output_tokens == count_tokens(pieces[0].text) <= 6
+
+
+@pytest.mark.parametrize(("tokens_max", "finish"), [(6, "length"), (600, "stop")])
+async def test_text_says_whether_the_limit_ended_it(tokens_max, finish):
+    pieces = [piece async for piece in written(Script(), tokens_max=tokens_max)]
+    assert pieces[-1].finish == finish
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("fail", ErrorCode.UPSTREAM_FAILED),
+        ("refuse", ErrorCode.CONTENT_REFUSED),
+        ("timeout", ErrorCode.UPSTREAM_TIMEOUT),
+        ("busy", ErrorCode.OVERLOADED),
+    ],
+)
+async def test_text_meets_the_scripted_fault(fault, code):
+    with pytest.raises(PorticoError) as caught:
+        await anext(written(parse_script(f"{fault}=1")))
+    assert caught.value.code is code
+
+
+async def test_text_fails_as_often_as_the_script_says():
+    simulator = Simulator(Script(fail=0.25), clock=FakeClock())
+    failed = 0
+    for _ in range(400):
+        try:
+            await anext(written(simulator=simulator))
+        except PorticoError:
+            failed += 1
+    assert 60 < failed < 140
+
+
+async def test_text_cannot_go_missing():
+    assert [piece async for piece in written(Script(missing=1.0))]

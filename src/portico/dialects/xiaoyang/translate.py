@@ -75,7 +75,10 @@ def render_submitted(accepted: Accepted) -> Submitted:
 
 
 def render_task(view: TaskView) -> Task:
-    """Write a task; the one link of a success leads to our own download, never elsewhere."""
+    """Write a task; the one link of a success leads to our own download, never elsewhere.
+
+    A text, which other dialects sell, holds more than it then costs: ended, it shows its cost.
+    """
     link = None
     if view.state is TaskState.SUCCEEDED:
         link = f"/api/v1/tasks/{view.id}/download"
@@ -86,7 +89,7 @@ def render_task(view: TaskView) -> Task:
         video_url=link if view.kind is Kind.VIDEO else None,
         image_url=link if view.kind is Kind.IMAGE else None,
         created_at=view.created_at // SECOND_MS,
-        credit=shown_cost(view.price),
+        credit=shown_cost(view.charged if view.state is TaskState.SUCCEEDED else view.price),
     )
 
 

@@ -164,6 +164,21 @@ async def test_download_serves_ranges(start, host):
     assert beyond.status_code == 416
 
 
+async def test_download_goes_on_only_where_the_file_is_still_the_same(start, host):
+    gateway = await start(script=[made("simulated.png")])
+    path = await submitted(gateway, WARDROBE, host)
+    await gateway.reach(path, ["SUCCESS"])
+    tag = (await gateway.get(f"{path}/download")).headers["etag"]
+
+    same = await gateway.get(f"{path}/download", headers={"range": "bytes=2-5", "if-range": tag})
+    other = await gateway.get(
+        f"{path}/download", headers={"range": "bytes=2-5", "if-range": '"another"'}
+    )
+
+    assert (same.status_code, same.content) == (206, PICTURE[2:6])
+    assert (other.status_code, other.content) == (200, PICTURE)
+
+
 async def test_early_download_is_a_bad_request(start, host):
     gateway = await start(script=[UNDER_WAY])
     path = await submitted(gateway, IMG2VID, host)

@@ -110,6 +110,11 @@ def test_price_rounds_up_and_stays_after_a_refund():
     assert task.credit == 72
 
 
+def test_text_of_another_dialect_shows_what_it_cost_and_not_what_was_held():
+    task = render_task(view(TaskState.SUCCEEDED, Kind.TEXT, price=3 * MICRO, charged=8_880))
+    assert task.credit == 1
+
+
 def test_created_at_counts_seconds():
     assert render_task(view(TaskState.QUEUED)).created_at == CREATED_AT // 1000
 
