@@ -179,8 +179,8 @@ def _sent(given: dict[str, object]) -> dict[str, object]:
 
 
 def _inputs(role: Role, urls: Iterable[str]) -> tuple[MediaInput, ...]:
-    """Return each address once, in the order of the request."""
-    return tuple(MediaInput(role=role, url=url) for url in dict.fromkeys(filter(None, urls)))
+    """Return each address once, in the order of the request; a blank is none."""
+    return tuple(MediaInput(role=role, url=url) for url in dict.fromkeys(filter(str.strip, urls)))
 
 
 def _outputs(view: TaskView, public_url: str) -> list[str]:

@@ -114,6 +114,7 @@ def test_number_for_a_text_is_refused_by_name(field: str):
         # no mode: the inputs decide, later
         ({}, None, ()),
         ({"image_url": "https://a/1"}, None, pictures("https://a/1")),
+        ({"image_url": " ", "image_urls": ["", " "]}, None, ()),
         # the single picture goes in front, each address counts once
         (
             {"image_url": "https://a/1", "image_urls": ["https://a/2", "https://a/1"]},
