@@ -1,7 +1,8 @@
 """The tests' own Postgres: the machine's binaries, a folder of its own, no port at all.
 
 One server for each process that runs tests, started by the first test that needs it and stopped
-by its own process id; one fresh database a test, copied from a migrated one.
+by its own process id. A test gets one database, emptied before it; whoever changes the schema or
+the server takes a fresh copy, or a server of its own.
 """
 
 import asyncio
@@ -11,18 +12,20 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
 
 from portico.store.open import migrate
+
+T = TypeVar("T")
 
 INSTALLED = Path("/usr/lib/postgresql")
 USER = "portico"
@@ -31,6 +34,19 @@ STOPPED_WITHIN_S = 20.0
 _MISSING = "no Postgres on this machine (neither `postgres` on PATH nor one in /usr/lib/postgresql)"
 # a lost machine is not among these tests' dangers; a lost process is, and needs no flush
 _FAST = ("fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
+# whatever a former test left open is cut off; triggers would keep the ledger's entries
+_EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+SET session_replication_role = replica;
+DO $$ BEGIN
+    EXECUTE (
+        SELECT 'TRUNCATE ' || string_agg(quote_ident(relname), ', ') || ' RESTART IDENTITY'
+        FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND relname <> 'alembic_version'
+    );
+END $$
+"""
 
 
 def require() -> Path:
@@ -52,6 +68,7 @@ class Postgres:
     folder: Path
     options: tuple[str, ...] = _FAST
     process: subprocess.Popen[bytes] | None = None
+    _reused: str | None = None
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str) -> str:
@@ -81,6 +98,17 @@ class Postgres:
             self.process.send_signal(how)
             self.process.wait(STOPPED_WITHIN_S)
             self.process = None
+
+    async def emptied(self) -> str:
+        """Return the URL of a migrated, empty database; the same for every test: a copy is slow."""
+        if self._reused is None:
+            self._reused = await self.fresh()
+        connection = await asyncpg.connect(self._reused)
+        try:
+            await connection.execute(_EMPTY)
+        finally:
+            await connection.close()
+        return self._reused
 
     async def fresh(self) -> str:
         """Make a migrated, empty database; returns its URL."""
@@ -141,21 +169,10 @@ def running(options: tuple[str, ...] = _FAST) -> Iterator[Postgres]:
         shutil.rmtree(folder)
 
 
-def in_thread(coroutine: Any) -> None:
-    """Run something asynchronous from where no event loop may be begun."""
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            asyncio.run(coroutine)
-        except BaseException as error:  # noqa: BLE001 - raised again below, where it can be seen
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
+def in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run something asynchronous, wherever an event loop may be running already."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, coroutine).result()
 
 
 def _other_user() -> dict[str, Any]:
