@@ -1,13 +1,20 @@
-"""What every test may count on: loopback only, no settings of the machine, no ready-made seed."""
+"""What every test may count on: loopback only, no settings of the machine, no ready-made seed.
+
+And both kinds of database, for the tests that must hold on either.
+"""
 
 import ipaddress
 import os
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from portico.testing import make_database
+from tests.postgres import Postgres, in_thread, running
 
 _CALLS_OUT = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 _refused: list[str] = []
@@ -40,6 +47,24 @@ def loopback_only() -> Iterator[None]:
     _watching.clear()
     if _refused:
         pytest.fail(f"left the machine: {', '.join(_refused)}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A Postgres server of this test process's own, started when the first test asks."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a migrated, empty database: every test that takes it runs on both kinds."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.db"
+        make_database(path)
+        return f"sqlite:///{path}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return in_thread(server.emptied())
 
 
 def _guard(event: str, args: tuple[object, ...]) -> None:

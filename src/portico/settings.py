@@ -25,7 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str = "portico-data"
     """Folder for the embedded database, stored files, secrets and work files."""
     database_url: str = ""
-    """Database; empty: SQLite in the data folder (`sqlite:///…`)."""
+    """Database, `sqlite:///…` or `postgresql://…`; empty: SQLite in the data folder."""
     storage_url: str = ""
     """Where results are kept; empty: the folder `files` in the data folder (`file:///…`)."""
     limits_url: str = ""

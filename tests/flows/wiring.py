@@ -33,7 +33,7 @@ from portico.outbound import Door
 from portico.outbound.door import Peek, PostAnswer
 from portico.providers.base import Finished, OutputFile, Pending
 from portico.rates import RateLimiter
-from portico.store.sqlite import SqliteStore
+from portico.store import Store
 from portico.tasks import Attempt, Task
 from portico.testing import START, FakeClock, FakeProvider, add_account, seeded_ids
 
@@ -223,7 +223,7 @@ class House:
         return keys[0].spent
 
 
-async def build(store: SqliteStore, folder: Path, script: Iterable[Any] = (MADE,)) -> House:
+async def build(store: Store, folder: Path, script: Iterable[Any] = (MADE,)) -> House:
     """Wire a gateway whose every model is served by one fake upstream."""
     clock = FakeClock(START)
     upstream = FakeProvider(script, name="local")

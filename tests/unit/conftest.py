@@ -1,16 +1,14 @@
-"""What unit tests share: a fresh migrated store."""
+"""What unit tests share: a fresh migrated store, of either kind."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from portico.store.sqlite import SqliteStore
-from portico.testing import open_test_store
+from portico.store import Store, open_store
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await open_test_store(tmp_path)
+async def store(database: str) -> AsyncIterator[Store]:
+    opened = await open_store(database)
     yield opened
     await opened.close()

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from portico.app import open_desk
 from portico.cli.configuration import read_settings
 from portico.cli.failure import refusal
 from portico.flows.administer import Desk
 from portico.settings import Settings
-from portico.store.open import sqlite_path
+from portico.store.open import is_postgres, revision, sqlite_path
 
 T = TypeVar("T")
 
@@ -34,29 +35,51 @@ def at_desk(
     return asyncio.run(_work(settings, work))
 
 
-def require_database(settings: Settings) -> Path:
-    """Return the database's file.
+def require_database(settings: Settings) -> None:
+    """Go on only where there is an installation already.
 
     Raises:
-        PorticoError: INVALID_REQUEST when there is none yet.
+        PorticoError: INVALID_REQUEST when there is none yet, or its database cannot be reached.
     """
-    path = database_path(settings)
-    if not path.exists():
-        message = f"there is no database at {path}: is --data or PORTICO_DATA right?"
-        raise refusal(message)
-    return path
+    if has_database(settings):
+        return
+    setting = "PORTICO_DATABASE_URL" if is_postgres(settings.database) else "--data or PORTICO_DATA"
+    message = f"there is no database at {database_name(settings)}: is {setting} right?"
+    raise refusal(message)
 
 
-def database_path(settings: Settings) -> Path:
-    """Return the file the settings name.
+def has_database(settings: Settings) -> bool:
+    """Whether there is an installation already: a file, or on a server a schema. Makes nothing.
 
     Raises:
-        PorticoError: INVALID_REQUEST when they name another kind of database.
+        PorticoError: INVALID_REQUEST when it cannot be reached, or is of another kind.
     """
+    if is_postgres(settings.database):
+        return database_revision(settings) is not None
     try:
-        return sqlite_path(settings.database)
+        return sqlite_path(settings.database).exists()
     except ValueError as error:
         raise refusal(str(error)) from error
+
+
+def database_revision(settings: Settings) -> str | None:
+    """Return the revision a database stands at, None for one without a schema.
+
+    Raises:
+        PorticoError: INVALID_REQUEST when it cannot be reached.
+    """
+    try:
+        return revision(settings.database)
+    except OSError as error:
+        raise refusal(str(error)) from error
+
+
+def database_name(settings: Settings) -> str:
+    """Return how the database is called where others may read it: without its password."""
+    if not is_postgres(settings.database):
+        return str(sqlite_path(settings.database))
+    parts = urlsplit(settings.database)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 async def _work(settings: Settings, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:

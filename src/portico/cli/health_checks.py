@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from portico.cli.desk import database_path
+from portico.cli.desk import database_revision, has_database
 from portico.cli.provider import read_catalogue
 from portico.core.clock import SystemClock
 from portico.core.ids import IdSource
@@ -25,7 +25,7 @@ from portico.providers.base import Assignment, Finished
 from portico.providers.local.provider import LocalProvider
 from portico.settings import Settings
 from portico.store import open_store
-from portico.store.open import HEAD, revision
+from portico.store.open import HEAD
 
 FREE_DISK_MIN_BYTES = 2**30
 BUILT_AFTER_MS = 1_760_000_000_000  # a clock before this is wrong
@@ -98,10 +98,9 @@ async def free_disk(settings: Settings) -> Finding:
 
 async def database(settings: Settings) -> Finding:
     """Check that the schema is the one this version wants."""
-    path = database_path(settings)
-    if not path.exists():
+    if not await asyncio.to_thread(has_database, settings):
         return Finding(good=True, detail=_NOT_YET)
-    found = revision(path)
+    found = await asyncio.to_thread(database_revision, settings)
     return Finding(
         good=found == HEAD,
         detail=f"revision {found}",
@@ -111,8 +110,8 @@ async def database(settings: Settings) -> Finding:
 
 async def money(settings: Settings) -> Finding:
     """Recompute the ledger."""
-    path = database_path(settings)
-    if not path.exists() or revision(path) != HEAD:
+    there = await asyncio.to_thread(has_database, settings)
+    if not there or await asyncio.to_thread(database_revision, settings) != HEAD:
         return Finding(good=True, detail="nothing to check")
     wall = SystemClock()
     store = await open_store(settings.database)

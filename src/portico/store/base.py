@@ -1,7 +1,7 @@
 """What every database offers: statements compiled once, transactions as functions."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import BigInteger, Integer, MetaData
 from sqlalchemy.engine import Dialect
@@ -29,6 +29,15 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 metadata = MetaData()  # every part declares its tables on this one
 
 
+class Compiled(NamedTuple):
+    """A statement as one database wants it."""
+
+    text: str
+    fixed: Mapping[str, object]  # values that are part of the statement
+    order: tuple[str, ...]  # names by position, where the database counts; else empty
+    reads: bool  # it changes nothing
+
+
 class Statement:
     """One SQL statement, written in SQLAlchemy Core and compiled once per database.
 
@@ -41,21 +50,26 @@ class Statement:
 
     def __init__(self, expression: Executable) -> None:
         self._expression = expression
-        self._ready: dict[str, tuple[str, dict[str, object]]] = {}
+        self._ready: dict[Dialect, Compiled] = {}
 
-    def compiled(self, dialect: Dialect) -> tuple[str, dict[str, object]]:
-        """Return the SQL for this database and the values that are part of the statement."""
-        found = self._ready.get(dialect.name)
+    def compiled(self, dialect: Dialect) -> Compiled:
+        """Return the SQL for this database; a store always passes the same dialect object."""
+        found = self._ready.get(dialect)
         if found is None:
             compiled = self._expression.compile(dialect=dialect)  # type: ignore[attr-defined]
             names = compiled.bind_names.items()
             fixed = {name: bind.value for bind, name in names if not bind.required}
-            found = self._ready[dialect.name] = (str(compiled), fixed)
+            order = tuple(compiled.positiontup or ())
+            reads = bool(self._expression.is_select)
+            found = self._ready[dialect] = Compiled(str(compiled), fixed, order, reads)
         return found
 
 
 class Tx(Protocol):
-    """One open transaction, or a look at committed rows."""
+    """One open transaction, or a look at committed rows.
+
+    A work lets the errors of its statements pass: after one, Postgres takes no further statement.
+    """
 
     def rows(self, statement: Statement, **values: object) -> Sequence[Row]:
         """Run a statement and return all its rows."""

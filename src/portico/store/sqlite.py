@@ -12,23 +12,19 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from portico.core import faults
-from portico.core.errors import ErrorCode, PorticoError
 from portico.store.base import Row, Statement, Tx
+from portico.store.groups import Groups, Outcome, Work, unavailable
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000
-GROUP_MAX = 128  # a few milliseconds of statements, then the event loop has its turn
-WAITING_MAX = 50_000
 _DIALECT = sqlite_dialect.dialect(paramstyle="named")
 
-Work = Callable[[Tx], Any]
-Outcome = tuple[bool, Any]  # (worked, result or exception)
 OnDisk = Callable[[str], Awaitable[None]]
 
 
@@ -53,7 +49,7 @@ class SqliteTx:
         return self._run(statement, values).rowcount
 
     def _run(self, statement: Statement, values: dict[str, object]) -> sqlite3.Cursor:
-        text, fixed = statement.compiled(_DIALECT)
+        text, fixed, _, _ = statement.compiled(_DIALECT)
         return self._connection.execute(text, {**fixed, **values} if fixed else values)
 
 
@@ -62,23 +58,15 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
-        self._arrived = asyncio.Event()
-        self._closing = False
         self._writer = connect(path)
         self._reader = connect(path, read_only=True)
         self._read_tx = SqliteTx(self._reader)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="portico-commit")
-        self._committing = asyncio.create_task(self._run(), name="portico-writer")
+        self._groups = Groups(self._commit)
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in the next group commit; returns once it is on disk."""
-        if self._closing or len(self._waiting) >= WAITING_MAX:
-            raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again", retry_after_s=1)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, future))
-        self._arrived.set()
-        return cast("T", await future)
+        return await self._groups.add(work)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` inline; each of its statements sees what is committed by then."""
@@ -97,52 +85,21 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Commit what is waiting, then let go of the file."""
-        self._closing = True
-        self._arrived.set()
-        await self._committing
+        await self._groups.close()
         self._disk.shutdown()
         self._writer.close()
         self._reader.close()
 
-    async def _run(self) -> None:
-        """Commit group after group; whatever happens to one, the writer lives on."""
-        while await self._some():
-            group = self._waiting[:GROUP_MAX]
-            del self._waiting[:GROUP_MAX]
-            try:
-                outcomes = await commit_group(
-                    self._writer, [work for work, _ in group], self._on_disk
-                )
-            except Exception as error:  # noqa: BLE001 - locked, lost, or a surprise
-                _roll_back(self._writer)
-                group += self._waiting  # they would only wait as long for the same
-                self._waiting.clear()
-                outcomes = [(False, unavailable(error)) for _ in group]
-            hand_out(group, outcomes)
-
-    async def _some(self) -> bool:
-        """Wait until there is something to write; False once there never will be."""
-        while not self._waiting and not self._closing:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return bool(self._waiting)
+    async def _commit(self, works: Sequence[Work]) -> list[Outcome]:
+        try:
+            return await commit_group(self._writer, works, self._on_disk)
+        except Exception:
+            _roll_back(self._writer)
+            raise
 
     async def _on_disk(self, statement: str) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._disk, self._writer.execute, statement)
-
-
-def hand_out(
-    group: Sequence[tuple[Work, asyncio.Future[Any]]], outcomes: Sequence[Outcome]
-) -> None:
-    """Give every waiting caller its own result or error."""
-    for (_, future), (worked, result) in zip(group, outcomes, strict=True):
-        if future.cancelled():
-            continue
-        if worked:
-            future.set_result(result)
-        else:
-            future.set_exception(result)
 
 
 async def commit_group(
@@ -240,15 +197,6 @@ def _run_one(connection: sqlite3.Connection, work: Work) -> Outcome:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def unavailable(error: Exception) -> PorticoError:
-    """Turn trouble of the database itself into what a client may be told."""
-    fault = PorticoError(
-        ErrorCode.OVERLOADED, "Temporarily unavailable, try again", retry_after_s=1
-    )
-    fault.__cause__ = error
-    return fault
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -24,7 +24,7 @@ PARTS = (accounts, delivery, ledger_tables, media, tasks)  # imported, so that a
 def test_migrate_makes_a_private_file_at_the_newest_revision(tmp_path):
     path = tmp_path / "data" / "portico.db"
     assert migrate(f"sqlite:///{path}")
-    assert revision(path) == HEAD
+    assert revision(f"sqlite:///{path}") == HEAD
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -38,13 +38,13 @@ def test_second_migrate_does_nothing(tmp_path):
 def test_path_may_hold_odd_characters(tmp_path):
     path = tmp_path / "100% größer" / "portico.db"
     migrate(f"sqlite:///{path}")
-    assert revision(path) == HEAD
+    assert revision(f"sqlite:///{path}") == HEAD
 
 
 def test_empty_file_has_no_revision(tmp_path):
     path = tmp_path / "empty.db"
     path.touch()
-    assert revision(path) is None
+    assert revision(f"sqlite:///{path}") is None
 
 
 @pytest.mark.parametrize("url", ["postgresql://x/y", "sqlite://", "portico.db", ""])

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, bindparam, func, insert
 
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
-from portico.store import Statement
+from portico.store import Statement, groups
 from portico.store import sqlite as sqlite_store
 from portico.store.sqlite import SqliteStore, SqliteTx, commit_group, connect
 
@@ -305,7 +305,7 @@ async def test_closed_store_refuses_writes(path):
 
 
 async def test_queue_that_is_full_refuses_and_then_recovers(store, disk, monkeypatch):
-    monkeypatch.setattr(sqlite_store, "WAITING_MAX", 3)
+    monkeypatch.setattr(groups, "WAITING_MAX", 3)
     first = asyncio.create_task(store.write(adding(50)))
     await disk.inside.wait()
     waiting = [asyncio.create_task(store.write(adding(each))) for each in range(3)]

@@ -307,11 +307,25 @@ def _deliveries() -> None:
 
 
 def _append_only() -> None:
-    """Refuse every change to a ledger entry once it is written (SQLite's words)."""
+    """Refuse every change to a ledger entry once it is written, in each database's own words."""
     if op.get_bind().dialect.name != "sqlite":
+        _append_only_on_postgres()
         return
     for name, verb in _APPEND_ONLY:
         op.execute(
             f"CREATE TRIGGER {name} BEFORE {verb} ON ledger_entries "
             "BEGIN SELECT RAISE(ABORT, 'ledger entries are append-only'); END"
+        )
+
+
+def _append_only_on_postgres() -> None:
+    op.execute(
+        "CREATE FUNCTION refuse_change_of_ledger_entries() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'ledger entries are append-only' "
+        "USING ERRCODE = 'integrity_constraint_violation'; END $$"
+    )
+    for name, verb in (*_APPEND_ONLY, ("tr_ledger_entries_no_truncate", "TRUNCATE")):
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE {verb} ON ledger_entries "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_ledger_entries()"
         )

@@ -1,0 +1,176 @@
+"""The Postgres connection that writes: one group of works a transaction.
+
+All processes on one database write one after another: a group begins by taking a lock that ends
+with its transaction. So a work sees everything committed before it and nothing changes under it,
+as on SQLite, and groups that touch the same accounts in different orders cannot deadlock.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from portico.core import faults
+from portico.store.bridge import run_beside, wait_for
+from portico.store.groups import Outcome, Work, unavailable
+from portico.store.postgres_link import LOST, REFUSED, TROUBLE, Connection, PostgresTx, connect
+
+TRIES_MAX = 3
+LOCK_TIMEOUT_MS = 4_000
+# a process that stands still with the lock is cut off, so that the others can go on
+STALLED_AFTER_MS = 10_000
+WRITERS_LOCK = 0x706F727469636F  # "portico"; any number of our own will do
+_BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
+_SETTINGS = {
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
+    "lock_timeout": str(LOCK_TIMEOUT_MS),
+    "idle_in_transaction_session_timeout": str(STALLED_AFTER_MS),
+}
+_REPEATABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
+class InDoubtError(Exception):
+    """The connection was lost during COMMIT: nobody can say whether it counted."""
+
+
+class Writer:
+    """Commits groups; makes its connection when it is needed, and anew when it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    async def commit_group(self, works: Sequence[Work]) -> list[Outcome]:
+        """Run every work and commit them together; one that raises undoes only itself.
+
+        When the commit as a whole is refused, each is tried alone. Nothing is run again once
+        its COMMIT was sent and not answered.
+
+        Raises:
+            Exception: the database cannot be reached, or another process holds the lock for
+                too long; what was not committed is undone.
+        """
+        try:
+            return await self._persist(works)
+        except (InDoubtError, *LOST, asyncpg.LockNotAvailableError):
+            raise
+        except (asyncpg.PostgresError, OSError) as error:
+            if len(works) == 1:
+                return [(False, unavailable(error))]
+            return await self._commit_each(works)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            await self._connection.close(timeout=1)
+
+    async def _commit_each(self, works: Sequence[Work]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for work in works:
+            try:
+                outcomes += await self.commit_group([work])
+            except (InDoubtError, *TROUBLE) as error:  # no use in waiting as long for each
+                outcomes += [(False, unavailable(error)) for _ in works[len(outcomes) :]]
+                break
+        return outcomes
+
+    async def _persist(self, works: Sequence[Work]) -> list[Outcome]:
+        """Try a few times what failed for a reason that passes, and did not count."""
+        for _ in range(TRIES_MAX - 1):
+            was_open = self._connection is not None
+            try:
+                return await self._try(works)
+            except _REPEATABLE:
+                continue
+            except LOST as error:
+                # a fresh connection failed, or nobody answers: the database is away
+                if not was_open or isinstance(error, TimeoutError):
+                    raise
+        return await self._try(works)
+
+    async def _try(self, works: Sequence[Work]) -> list[Outcome]:
+        connection = await self._connected()
+        try:
+            await connection.execute(_BEGIN)
+            outcomes = await run_beside(lambda: _run_all(connection, works))
+            faults.reach("writer.before_commit")
+            await _commit(connection)
+        except (InDoubtError, *LOST):
+            self._drop(connection)
+            raise
+        except BaseException:
+            await self._roll_back(connection)
+            raise
+        faults.reach("writer.after_commit")
+        return outcomes
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = None
+            self._connection = await connect(self._url, _SETTINGS)
+        return self._connection
+
+    async def _roll_back(self, connection: Connection) -> None:
+        try:
+            await connection.execute("ROLLBACK")
+        except TROUBLE:
+            self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        """Forget a connection; the server undoes what it had not committed."""
+        connection.terminate()
+        self._connection = None
+
+
+async def _commit(connection: Connection) -> None:
+    try:
+        status = await connection.execute("COMMIT")
+    except LOST as error:
+        raise InDoubtError from error
+    if status != "COMMIT":  # Postgres answers ROLLBACK when a statement had failed before
+        message = "the transaction was undone"
+        raise asyncpg.InFailedSQLTransactionError(message)
+
+
+def _run_all(connection: Connection, works: Sequence[Work]) -> list[Outcome]:
+    """Run every work, at first without savepoints: those cost two round trips each.
+
+    A refusal that changed nothing has nothing to undo. Only when a work fails after a change
+    does the whole group run again, each in a savepoint of its own.
+    """
+    outcomes: list[Outcome] = []
+    for work in works:
+        tx = PostgresTx(connection)
+        try:
+            outcomes.append((True, work(tx)))
+        except Exception as error:
+            if _is_trouble(error):
+                raise
+            outcomes.append((False, error))
+        if tx.broken or (tx.changed and not outcomes[-1][0]):
+            wait_for(connection.execute(f"ROLLBACK; {_BEGIN}"))
+            return [_run_one(connection, each) for each in works]
+    return outcomes
+
+
+def _run_one(connection: Connection, work: Work) -> Outcome:
+    wait_for(connection.execute("SAVEPOINT work"))
+    tx = PostgresTx(connection)
+    outcome: Outcome
+    try:
+        outcome = (True, work(tx))
+    except Exception as error:
+        if _is_trouble(error):
+            raise
+        outcome = (False, error)
+    if tx.broken is not None and outcome[0]:  # it let a refusal pass, but the database does not
+        outcome = (False, tx.broken)
+    if not outcome[0]:
+        wait_for(connection.execute("ROLLBACK TO work"))
+    wait_for(connection.execute("RELEASE work"))
+    return outcome
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Whether the database itself is in trouble: full disk, lost connection, lock."""
+    return isinstance(error, TROUBLE) and not isinstance(error, REFUSED)

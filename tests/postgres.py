@@ -1,0 +1,188 @@
+"""The tests' own Postgres: the machine's binaries, a folder of its own, no port at all.
+
+One server for each process that runs tests, started by the first test that needs it and stopped
+by its own process id. A test gets one database, emptied before it; whoever changes the schema or
+the server takes a fresh copy, or a server of its own.
+"""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+
+from portico.store.open import migrate
+
+T = TypeVar("T")
+
+INSTALLED = Path("/usr/lib/postgresql")
+USER = "portico"
+READY_WITHIN_S = 30.0
+STOPPED_WITHIN_S = 20.0
+_MISSING = "no Postgres on this machine (neither `postgres` on PATH nor one in /usr/lib/postgresql)"
+# a lost machine is not among these tests' dangers; a lost process is, and needs no flush
+_FAST = ("fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
+# whatever a former test left open is cut off; triggers would keep the ledger's entries
+_EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+SET session_replication_role = replica;
+DO $$ BEGIN
+    EXECUTE (
+        SELECT 'TRUNCATE ' || string_agg(quote_ident(relname), ', ') || ' RESTART IDENTITY'
+        FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND relname <> 'alembic_version'
+    );
+END $$
+"""
+
+
+def require() -> Path:
+    """Return the folder with Postgres's binaries; skips the test where there is none."""
+    on_path = shutil.which("postgres")
+    if on_path and shutil.which("initdb"):
+        return Path(on_path).parent
+    found = [path.parent for path in INSTALLED.glob("*/bin/postgres")]
+    if not found:
+        pytest.skip(_MISSING)
+    return max(found, key=lambda folder: float(folder.parent.name))
+
+
+@dataclass(slots=True)
+class Postgres:
+    """One server; its socket lies in a folder only this user and the tests' can enter."""
+
+    binaries: Path
+    folder: Path
+    options: tuple[str, ...] = _FAST
+    process: subprocess.Popen[bytes] | None = None
+    _reused: str | None = None
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        settings = (*self.options, f"unix_socket_directories={self.folder}", "listen_addresses=")
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    self.binaries / "postgres",
+                    "-D",
+                    self.folder / "data",
+                    *(word for setting in settings for word in ("-c", setting)),
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                **_other_user(),
+            )
+        in_thread(self._answers())
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server: SIGINT cuts connections off, SIGQUIT is a crash (`immediate`)."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(STOPPED_WITHIN_S)
+            self.process = None
+
+    async def emptied(self) -> str:
+        """Return the URL of a migrated, empty database; the same for every test: a copy is slow."""
+        if self._reused is None:
+            self._reused = await self.fresh()
+        connection = await asyncpg.connect(self._reused)
+        try:
+            await connection.execute(_EMPTY)
+        finally:
+            await connection.close()
+        return self._reused
+
+    async def fresh(self) -> str:
+        """Make a migrated, empty database; returns its URL."""
+        name = f"test_{next(self._numbers)}"
+        await self.command(f"CREATE DATABASE {name} TEMPLATE migrated")
+        return self.url(name)
+
+    async def drop(self, url: str) -> None:
+        """Drop a database and whoever is still connected to it."""
+        name = url.partition("@/")[2].partition("?")[0]
+        await self.command(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def command(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def _answers(self) -> None:
+        async with asyncio.timeout(READY_WITHIN_S):
+            while True:
+                assert self.process is not None
+                assert self.process.poll() is None, (self.folder / "log").read_text()
+                try:
+                    await (await asyncpg.connect(self.url("postgres"))).close()
+                except (OSError, asyncpg.CannotConnectNowError):
+                    await asyncio.sleep(0.02)
+                else:
+                    return
+
+
+@contextmanager
+def running(options: tuple[str, ...] = _FAST) -> Iterator[Postgres]:
+    """Make a server with a migrated database to copy, and take all of it away at the end."""
+    binaries = require()
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path has little room
+    other = _other_user()
+    if other:
+        shutil.chown(folder, other["user"], other["group"])
+    server = Postgres(binaries, folder, options)
+    try:
+        words = ["-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "-N"]
+        done = subprocess.run(
+            [str(binaries / "initdb"), *words, "--locale=C"],
+            capture_output=True,
+            check=False,
+            cwd=folder,
+            **other,
+        )
+        assert done.returncode == 0, done.stderr
+        server.start()
+        in_thread(server.command("CREATE DATABASE migrated"))
+        migrate(server.url("migrated"))
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run something asynchronous, wherever an event loop may be running already."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, coroutine).result()
+
+
+def _other_user() -> dict[str, Any]:
+    """Return whom the server runs as: it refuses to be root."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+    pytest.skip("Postgres refuses to run as root, and there is no user `postgres` or `nobody`")
