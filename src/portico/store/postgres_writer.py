@@ -144,7 +144,7 @@ def _run_all(connection: Connection, works: Sequence[Work]) -> list[Outcome]:
         try:
             outcomes.append((True, work(tx)))
         except Exception as error:
-            if _is_trouble(error):
+            if _in_trouble(tx):
                 raise
             outcomes.append((False, error))
         if tx.broken or (tx.changed and not outcomes[-1][0]):
@@ -160,7 +160,7 @@ def _run_one(connection: Connection, work: Work) -> Outcome:
     try:
         outcome = (True, work(tx))
     except Exception as error:
-        if _is_trouble(error):
+        if _in_trouble(tx):
             raise
         outcome = (False, error)
     if tx.broken is not None and outcome[0]:  # it let a refusal pass, but the database does not
@@ -171,6 +171,9 @@ def _run_one(connection: Connection, work: Work) -> Outcome:
     return outcome
 
 
-def _is_trouble(error: Exception) -> bool:
-    """Whether the database itself is in trouble: full disk, lost connection, lock."""
-    return isinstance(error, TROUBLE) and not isinstance(error, REFUSED)
+def _in_trouble(tx: PostgresTx) -> bool:
+    """Whether the database itself is in trouble (full disk, lost connection, lock), not a work.
+
+    A work may raise the same kinds of error for reasons of its own.
+    """
+    return tx.broken is not None and not isinstance(tx.broken, REFUSED)
