@@ -86,7 +86,8 @@ class _Postgres:
 
     async def execute(self, statement: str) -> int:
         status: str = await self.connection.execute(statement)
-        return int(status.rpartition(" ")[2])
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
 
     async def row(self, statement: str) -> tuple[Any, ...]:
         return tuple(await self.connection.fetchrow(statement))
