@@ -56,7 +56,7 @@ def require() -> Path:
     """Return the folder with Postgres's binaries; skips the test where there is none."""
     on_path = shutil.which("postgres")
     if on_path and shutil.which("initdb"):
-        return Path(on_path).parent
+        return Path(on_path).resolve().parent  # its tools lie beside it
     found = [path.parent for path in INSTALLED.glob("*/bin/postgres")]
     if not found:
         pytest.skip(_MISSING)
