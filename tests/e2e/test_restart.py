@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from portico.flows import administer
+from portico.store.sqlite import back_up
 from tests.e2e.running import (
     EMAIL,
     Server,
@@ -172,7 +173,7 @@ def test_copy_made_under_load_restores_to_a_sound_ledger(data, tmp_path):
         for each in crowd:
             each.start()
         for copy in copies:
-            with_desk(data, copy_to(copy))
+            back_up(data / "portico.db", copy)
         busy.set()
         for each in crowd:
             each.join(30)
@@ -232,10 +233,6 @@ def balance_in(data: Path) -> tuple[int, int]:
 
 def suspend(data: Path, *, suspended: bool) -> None:
     with_desk(data, lambda desk: administer.set_suspended(desk, EMAIL, suspended=suspended))
-
-
-def copy_to(target: Path) -> Callable[[administer.Desk], Any]:
-    return lambda desk: desk.store.copy_to(str(target))
 
 
 def submit_until(server: Server, enough: threading.Event) -> None:
