@@ -32,7 +32,7 @@ from portico.media.inspection import Inspector
 from portico.media.links import Links
 from portico.media.storage import open_storage
 from portico.outbound import Door
-from portico.pages import page_routes
+from portico.pages import HEALTH_PATHS, page_routes
 from portico.providers.local.provider import LocalProvider
 from portico.providers.local.text import LocalText
 from portico.providers.simulator import Simulator, parse_script
@@ -51,12 +51,16 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9_/-]+")
 class App:
     """The ASGI application. Between `start` and `stop` it owns everything it wired."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, only_health: bool = False
+    ) -> None:
         self.settings = settings
+        self._only_health = only_health  # for a process that runs tasks and answers nobody else
         self._clock = clock or SystemClock()
         self._ids = IdSource(self._clock)
         self.dialects = build_dialects(settings)
         self.gateway: Gateway | None = None
+        self.is_leaving = False
         self._engine: EmbeddedEngine | None = None
         self._workplace: Workplace | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -80,6 +84,12 @@ class App:
             self._keep(run_checks(gateway), "portico-checks"),
         ]
         _log.info("ready", open_tasks=taken)
+
+    def leave(self) -> None:
+        """Say that this process ends: it is not ready any more, and takes no more tasks."""
+        self.is_leaving = True
+        if self.gateway is not None:
+            self.gateway.runner.is_leaving = True
 
     async def stop(self) -> None:
         """Finish what is under way, within the time allowed, and let go of everything."""
@@ -189,6 +199,10 @@ class App:
         return self.gateway
 
     def _add_routes(self, gateway: Gateway) -> None:
+        self._exact |= page_routes(gateway, self.dialects)
+        if self._only_health:
+            self._exact = {path: self._exact[path] for path in HEALTH_PATHS}
+            return
         routes: list[BaseRoute] = []
         for dialect in self.dialects:
             for route in dialect.routes:
@@ -200,7 +214,6 @@ class App:
                     routes.append(StarletteRoute(route.path, endpoint))
                 else:
                     self._parents[parent] = (last.strip("{}"), endpoint)
-        self._exact |= page_routes(gateway, self.dialects)
         self._router = Router(routes, default=NotFound(self.dialects), redirect_slashes=False)
 
     def _among_others(self, gateway: Gateway) -> list[asyncio.Task[None]]:

@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How often a task is tried before it fails."""
     stop_within_s: int = 20
     """Seconds that requests under way may take after a stop signal."""
+    drain_s: int = 0
+    """Seconds after a stop signal in which new requests are still answered, though not ready."""
     xpilot_submits_per_minute: int = 30
     """xPilot: generate calls a minute and key; 0: no limit."""
     xpilot_reads_per_minute: int = 600

@@ -22,6 +22,7 @@ class Runner:
         self.id = runner_id
         self.queues = frozenset(queues)
         self.is_alone = True  # nobody else is known to use the database
+        self.is_leaving = False  # it takes nothing more
         self.left_some = False  # some were not taken, for want of room
         self.work_waits = asyncio.Event()  # set: somewhere a task waits to be taken
         self.leads = asyncio.Event()  # set: this one does what only one of all may do
@@ -32,9 +33,10 @@ class Runner:
 
         A render goes to whoever has room for it.
         """
-        if queue not in self.queues or (queue == RENDER and not self.is_alone):
-            return None
-        return self.id
+        if self.is_alone and queue in self.queues:
+            return self.id
+        is_for_others = queue == RENDER or self.is_leaving or queue not in self.queues
+        return None if is_for_others else self.id
 
     def ended_one(self) -> None:
         """Note that there is room again."""

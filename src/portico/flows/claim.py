@@ -90,6 +90,8 @@ async def beat(gateway: Gateway, watch: Watch) -> None:
 async def take(gateway: Gateway) -> list[TaskId]:
     """Make tasks that wait this process's own, as many as it has room for; returns them."""
     taken: list[TaskId] = []
+    if gateway.runner.is_leaving:
+        return taken
     for queue in sorted(gateway.runner.queues):
         taken += await _take_from(gateway, queue)
     for task_id in taken:
