@@ -274,9 +274,11 @@ def test_readiness_goes_first_and_requests_are_answered_while_it_drains(house):
     with requests.Session() as session:
         assert session.get(f"{server.url}/readyz", timeout=5).status_code == 200
         server.process.terminate()
+        answer = requests.get(f"{server.url}/readyz", timeout=5)
         for _ in until(2):
-            if (answer := requests.get(f"{server.url}/readyz", timeout=5)).status_code == 503:
+            if answer.status_code == 503:
                 break
+            answer = requests.get(f"{server.url}/readyz", timeout=5)
         assert answer.json()["failing"] == ["stopping"]
         kept = session.get(f"{server.url}/portico/v1/balance", headers=server.headers, timeout=5)
     assert kept.status_code == 200

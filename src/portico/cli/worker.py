@@ -1,12 +1,12 @@
 """`portico worker`: run tasks without answering requests, beside processes that do."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, NoReturn
 
 import typer
 
 from portico.app import App
 from portico.cli.configuration import read_settings
-from portico.cli.failure import refusal
 from portico.cli.logs import set_up
 from portico.cli.options import Data, plain
 from portico.cli.server import run_server, run_tasks
@@ -37,19 +37,22 @@ def worker(
     """
     settings = read_settings(data, queues=queues, host=host, port=port)
     if not is_postgres(settings.database):
-        message = (
+        _nothing_to_do(
             "with the embedded database tasks run inside `portico serve`; a worker needs "
             "PORTICO_DATABASE_URL=postgresql://…"
         )
-        raise refusal(message)
     if not settings.queue_names:
-        message = "a worker that takes no tasks has nothing to do: --queues render,upstream"
-        raise refusal(message)
+        _nothing_to_do("a worker without queues takes nothing: --queues render,upstream")
     set_up(level=settings.log_level, as_json=settings.log_json)
     if port is None:
         run_tasks(settings, lambda: print("Portico runs tasks", flush=True))
     else:
         run_server(settings, _ready, only_health=True)
+
+
+def _nothing_to_do(why: str) -> NoReturn:
+    print(f"portico: {why}", file=sys.stderr)
+    raise typer.Exit(2)
 
 
 async def _ready(started: App) -> None:
