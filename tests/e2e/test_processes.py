@@ -203,6 +203,25 @@ def test_process_that_dies_is_replaced_and_what_it_had_is_done_once(house):
     assert house.sound()
 
 
+@pytest.mark.parametrize("point", ["bury.before_commit", "bury.after_commit"])
+def test_one_that_dies_while_it_buries_another_is_buried_too(house, point):
+    simulated = {"PORTICO_SIMULATE": "latency=2s"}
+    burier = house.serve(PORTICO_QUEUES="", PORTICO_FAULT=f"{point}:kill", **simulated)
+    victim = house.run("worker", **simulated)
+    house.wait_for(victim, "runs tasks")
+    tasks = [burier.post("/portico/v1/tasks", json=PICTURE).json()["task"]["id"] for _ in range(3)]
+    for _ in until(5):
+        if all(burier.task(each)["state"] != "queued" for each in tasks):
+            break
+    victim.kill()
+    assert burier.process.wait(40) == -signal.SIGKILL
+    server = house.serve(**simulated)
+
+    assert set(settled(server, tasks, within_s=90)) == {"succeeded"}
+    assert server.get("/portico/v1/balance").json()["held"] == "0"
+    assert house.sound()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_processes_end_with_their_parent_however_it_ends(house):
     server = house.serve("--workers", "2", PORTICO_SIMULATE="1")
