@@ -24,6 +24,7 @@ CREDITS = 10_000
 FIRST_KILL_WITHIN = 2  # runs; sweeps have work only once there are results
 RUNS_MAX = 60
 ONLY_BY_COMMAND = {"top_up.after_commit"}
+ONLY_AMONG_SEVERAL = {"bury.before_commit", "bury.after_commit"}  # see test_processes
 PICTURE = (files("portico.providers") / "samples" / "simulated.png").read_bytes()
 
 
@@ -139,7 +140,7 @@ def environment(host: Host, point: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("point", sorted(set(FAULT_POINTS) - ONLY_BY_COMMAND))
+@pytest.mark.parametrize("point", sorted(set(FAULT_POINTS) - ONLY_BY_COMMAND - ONLY_AMONG_SEVERAL))
 def test_killed_at_a_point_every_acknowledged_task_ends(point: str, data: Path, host: Host) -> None:
     key = make_account(data, balance=CREDITS)
     settings = environment(host, point)

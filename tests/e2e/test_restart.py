@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from portico.flows import administer
+from portico.store.sqlite import back_up
 from tests.e2e.running import (
     EMAIL,
     Server,
@@ -163,14 +164,14 @@ class OnSqlite:
     """Copied by Portico itself; a copy is put in the place of the database."""
 
     def copy(self, data: Path, target: Path) -> None:
-        with_desk(data, lambda desk: desk.store.copy_to(str(target)))
+        back_up(data / "portico.db", target)
 
     def restore(self, copy: Path, folder: Path) -> None:
         copy.rename(folder / "portico.db")
 
 
 class OnPostgres:
-    """Copied by Postgres's own tools, as `copy_to` says; a copy goes into an empty database."""
+    """Copied by Postgres's own tools, as `portico backup` says, into an empty database."""
 
     def __init__(self, server: Postgres, url: str) -> None:
         self.server, self.url = server, url
