@@ -32,6 +32,15 @@ def test_every_container_comes_back_and_gains_no_rights(name):
     assert service["logging"]["options"]["max-size"]
 
 
+def test_nobody_but_the_database_may_change_its_container_or_take_rights():
+    loose = [n for n, each in services().items() if each.get("read_only") is not True]
+    rich = [n for n, each in services().items() if each.get("cap_drop") != ["ALL"]]
+    assert (loose, rich) == (["postgres"], ["postgres"])  # its image sets the volume's owner
+    assert {n: each["cap_add"] for n, each in services().items() if "cap_add" in each} == {
+        "proxy": ["NET_BIND_SERVICE"]
+    }
+
+
 @pytest.mark.parametrize("name", services())
 def test_every_image_has_a_version(name):
     tag = services()[name]["image"].rpartition(":")[2]
