@@ -176,7 +176,10 @@ def running(options: tuple[str, ...] = _FAST) -> Iterator[Postgres]:
     if other:
         shutil.chown(folder, other["user"], other["group"])
         if PACKAGE in binaries.parts:  # that user may not be let into our own folder
-            binaries = shutil.copytree(binaries.parent, folder / "postgres") / "bin"
+            site = binaries.parents[2]
+            for part in site.glob(f"{PACKAGE}*"):  # its libraries lie beside it
+                shutil.copytree(part, folder / part.name)
+            binaries = folder / binaries.relative_to(site)
     server = Postgres(binaries, folder, options)
     try:
         words = ["-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "-N"]
