@@ -16,6 +16,9 @@ from hypothesis import settings
 from portico.testing import make_database
 from tests.kinds import KINDS
 from tests.postgres import Postgres, running
+from tests.valkey import valkey, valkey_program
+
+__all__ = ["valkey", "valkey_program"]  # fixtures
 
 _CALLS_OUT = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 _refused: list[str] = []

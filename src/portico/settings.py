@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     storage_url: str = ""
     """Where results are kept; empty: the folder `files` in the data folder (`file:///…`)."""
     limits_url: str = ""
-    """Where request rates are counted; empty: in this process's memory."""
+    """Where request rates are counted (`valkey://…`, `redis://…`); empty: in this process."""
     public_url: str = ""
     """Address under which clients reach this server, for links; empty: http://host:port."""
     private_hosts: str = ""
