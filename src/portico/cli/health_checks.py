@@ -23,6 +23,7 @@ from portico.flows.administer import Desk
 from portico.media.storage import open_storage
 from portico.providers.base import Assignment, Finished
 from portico.providers.local.provider import LocalProvider
+from portico.rates import open_rates
 from portico.settings import Settings
 from portico.store import open_store
 from portico.store.open import HEAD
@@ -137,6 +138,24 @@ async def storage(settings: Settings) -> Finding:
     finally:
         await opened.close()
     return Finding(good=True, detail=f"{url.partition('://')[0]}: can be written")
+
+
+async def rates(settings: Settings) -> Finding:
+    """Count something in the shared store of rates, where one is set."""
+    if not settings.limits_url:
+        return Finding(good=True, detail="counted in memory")
+    counted = open_rates(settings.limits_url)
+    try:
+        await counted.check()
+    except Exception as error:  # noqa: BLE001 - whatever the client library says is wrong
+        return Finding(
+            good=False,
+            detail=f"the store cannot count: {type(error).__name__}",
+            advice="until it can, each process allows every limit on its own",
+        )
+    finally:
+        await counted.close()
+    return Finding(good=True, detail=f"{settings.limits_url.partition('://')[0]}: can count")
 
 
 async def models(settings: Settings) -> Finding:
