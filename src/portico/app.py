@@ -179,7 +179,7 @@ class App:
             ids=self._ids,
             catalogue=catalogue.load(_folder(settings.catalogue)),
             blocklist=moderation.load(_folder(settings.blocklist)),
-            storage=open_storage(settings.storage_url or f"file://{folder / 'files'}"),
+            storage=open_storage(settings.storage, links=settings.storage_links),
             inspector=Inspector(),
             links=Links([secret]),
             door=Door(host_pairs(settings.private_hosts), clock=clock),
