@@ -16,6 +16,7 @@ import msgspec
 from portico.cli.desk import database_revision, has_database
 from portico.cli.provider import read_catalogue
 from portico.core.clock import SystemClock
+from portico.core.errors import PorticoError
 from portico.core.ids import IdSource
 from portico.core.jobs import MediaAsk
 from portico.flows import administer
@@ -129,15 +130,22 @@ async def money(settings: Settings) -> Finding:
 
 async def storage(settings: Settings) -> Finding:
     """Write and remove something where results are kept."""
-    url = settings.storage_url or f"file://{settings.folder / 'files'}"
+    url = settings.storage
     if _is_missing_folder(url):
         return Finding(good=True, detail=_NOT_YET)
-    opened = open_storage(url)
+    kind = url.partition("://")[0]
+    opened = open_storage(url, links=settings.storage_links)
     try:
         await opened.check()
+    except PorticoError as error:
+        return Finding(
+            good=False,
+            detail=f"{kind}: cannot be written: {error.__cause__}",
+            advice="finished tasks wait until it can, up to their deadline",
+        )
     finally:
         await opened.close()
-    return Finding(good=True, detail=f"{url.partition('://')[0]}: can be written")
+    return Finding(good=True, detail=f"{kind}: can be written")
 
 
 async def rates(settings: Settings) -> Finding:
