@@ -76,7 +76,7 @@ async def retry_later(gateway: Gateway, task: Task, error: PorticoError) -> None
         tasks.end_attempt(tx, task.id, state=AttemptState.FAILED, now=now, failure_code=error.code)
         tasks.requeue(tx, task.id)
 
-    await gateway.store.write(write)
+    await gateway.store.write(write, lane=task.id)
 
 
 def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
@@ -117,7 +117,7 @@ def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
 
 async def _finish(gateway: Gateway, task: Task, write: Callable[[Tx], None], *, point: str) -> bool:
     try:
-        await gateway.store.write(write)
+        await gateway.store.write(write, lane=task.id)
     except AlreadyEndedError:
         return False
     faults.reach(point)

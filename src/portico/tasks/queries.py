@@ -1,6 +1,6 @@
 """All SQL of tasks, attempts and idempotent requests."""
 
-from sqlalchemy import bindparam, case, delete, func, insert, not_, select, update
+from sqlalchemy import BigInteger, bindparam, case, delete, func, insert, not_, select, update
 
 from portico.core.views import TaskState
 from portico.store import Statement
@@ -56,7 +56,7 @@ MARK_STARTED = Statement(
     .where(tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.QUEUED.value)
     .values(
         state=bindparam("new_state"),
-        started_at=func.coalesce(tasks.c.started_at, bindparam("now")),
+        started_at=func.coalesce(tasks.c.started_at, bindparam("now", type_=BigInteger)),
     )
 )
 MARK_RUNNING = Statement(
@@ -136,7 +136,8 @@ INSERT_ATTEMPT = Statement(
         upstream_id=bindparam("upstream_id"),
         state=bindparam("state"),
         started_at=bindparam("now"),
-    )
+    ),
+    apart=("task_id",),  # numbers are counted task by task
 )
 LAST_ATTEMPT = Statement(
     select(attempts)
