@@ -31,6 +31,7 @@ WRITERS_LOCK = 0x706F727469636F  # "portico"; any number of our own will do
 _BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
 _SETTINGS = {
     "synchronous_commit": "on",
+    "enable_seqscan": "off",  # plans outlive small tables, in which reading all of one is best
     "default_transaction_isolation": "read committed",
     "lock_timeout": str(LOCK_TIMEOUT_MS),
     "idle_in_transaction_session_timeout": str(STALLED_AFTER_MS),
@@ -171,10 +172,10 @@ def _run_one(connection: Connection, work: Work) -> Outcome:
     outcome: Outcome
     try:
         outcome = (True, work(tx))
-    except Exception as error:
-        if is_trouble(error):
-            raise
+    except Exception as error:  # noqa: BLE001 - handed to the caller that sent the work
         outcome = (False, error)
+    if tx.broken is not None and is_trouble(tx.broken):
+        raise tx.broken
     if tx.broken is not None and outcome[0]:  # it let a refusal pass, but the database does not
         outcome = (False, tx.broken)
     if not outcome[0]:

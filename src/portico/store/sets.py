@@ -5,7 +5,7 @@ The values of the calls travel as one array a value, and stand in the statement 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,13 +13,26 @@ from sqlalchemy import Column
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList
 
-from portico.store.base import Answer, Compiled, Row, Statement, Together
-from portico.store.bridge import run_beside
-from portico.store.postgres_link import DIALECT, Connection, PostgresTx, ask
+from portico.store.base import Compiled, Statement
+from portico.store.postgres_link import DIALECT
 
 Values = Mapping[str, Any]
 
+_PLAIN = re.compile(r"(?:given\.v|\$)(\d+)(?:::\w+)?")
 _PLACEHOLDER = re.compile(r"\$(\d+)(?:::(\w+))?")
+
+
+# tells Postgres to expect a row or two, and so to look each up by its key: it keeps its plans, and
+# one made while a table was small would otherwise go through all of the table when it is large
+_FEW = " WHERE given.nth BETWEEN 1 AND 1000000"
+
+
+class CopyForm(NamedTuple):
+    """Where the rows of an INSERT go, and which value of a call goes into which column."""
+
+    table: str
+    columns: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 class SetForm(NamedTuple):
@@ -31,6 +44,7 @@ class SetForm(NamedTuple):
     apart: tuple[str, ...]  # calls with different values of these touch different rows
     adds: tuple[str, ...]  # calls that differ in nothing else may be summed
     inserts: bool  # every call makes one row, and gets none back
+    copies: "CopyForm | None"  # the same as a COPY, which is faster for many
 
     def arguments(self, calls: Sequence[Values]) -> list[object]:
         """Return what the driver is given, in the order of the places."""
@@ -45,35 +59,6 @@ class SetForm(NamedTuple):
         return call[names[0]] if len(names) == 1 else tuple(call[name] for name in names)
 
 
-class Own:
-    """A row without its last column, which only says whose it is."""
-
-    __slots__ = ("_row",)
-
-    def __init__(self, row: Any) -> None:
-        self._row = row
-
-    def __getitem__(self, name: str, /) -> Any:
-        """Return one column's value."""
-        return self._row[name]
-
-    def __iter__(self) -> Iterator[Any]:
-        """Go through the values, in the order in which the statement names its columns."""
-        return iter(tuple(self._row)[:-1])
-
-    def keys(self) -> Sequence[str]:
-        """Return the columns' names."""
-        return list(self._row.keys())[:-1]
-
-
-class Made(dict[str, Any]):
-    """A row that was worked out here."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Go through the values."""
-        return iter(self.values())
-
-
 @cache
 def set_form(statement: Statement) -> SetForm | None:
     """Derive a statement's set form; None when its calls have to be run one by one."""
@@ -86,15 +71,15 @@ def set_form(statement: Statement) -> SetForm | None:
     text = _PLACEHOLDER.sub(lambda found: _place(found, single), single.text)
     apart = statement.apart
     if expression.is_select:
-        text = f"SELECT own.*, given.nth FROM {given} CROSS JOIN LATERAL ({text}) AS own"  # noqa: S608 - no value is in it
+        text = f"SELECT own.*, given.nth FROM {given} CROSS JOIN LATERAL ({text}) AS own{_FEW}"  # noqa: S608 - no value is in it
     elif expression.is_insert:
         text = _insert(text, given)
     else:
         apart = apart or _told_apart(expression)
         text = _change(text, given) if apart else ""
-    form = SetForm(
-        text, single.fixed, single.order, apart, statement.adds, bool(expression.is_insert)
-    )
+    inserts = bool(expression.is_insert)
+    copies = _copy(text, expression.table.name, single) if inserts and text else None
+    form = SetForm(text, single.fixed, single.order, apart, statement.adds, inserts, copies)
     return form if text else None
 
 
@@ -123,21 +108,33 @@ def _insert(text: str, given: str) -> str:
     return f"{head} SELECT {values[:-1]} FROM {given}" if plain else ""  # noqa: S608 - as above
 
 
+def _copy(text: str, table: str, single: Compiled) -> CopyForm | None:
+    """Read an INSERT of plain values as a COPY; None for one that works values out."""
+    head, _, rest = text.partition(" SELECT ")
+    columns = head[head.index("(") + 1 : -1].replace('"', "").split(", ")
+    values = [_PLAIN.fullmatch(each) for each in rest.partition(" FROM ")[0].split(", ")]
+    names = [single.order[int(found[1]) - 1] for found in values if found]
+    if len(names) < len(values) or len(names) == 1:
+        return None
+    return CopyForm(table, tuple(columns), tuple(names))
+
+
 def _change(text: str, given: str) -> str:
     """Let an UPDATE or a DELETE go through the calls, and say to which each row belongs."""
-    where = _outside_brackets(text, r"\sWHERE\s")
+    change, _, rest = _cut(text, " WHERE ")
+    condition, returning, columns = _cut(rest, " RETURNING ")
     link = "USING" if text.startswith("DELETE") else "FROM"
-    returns = ", given.nth" if _outside_brackets(text, r"\sRETURNING\s") else " RETURNING given.nth"
-    return f"{text[:where]} {link} {given}{text[where:]}{returns}"
+    own = f"{columns}, " if returning else ""
+    return f"{change} {link} {given}{_FEW} AND ({condition}) RETURNING {own}given.nth"
 
 
-def _outside_brackets(text: str, pattern: str) -> int:
-    """Return where a pattern is first found that stands in no brackets; 0 for nowhere."""
-    for found in re.finditer(pattern, text):
-        before = text[: found.start()]
-        if before.count("(") == before.count(")"):
-            return found.start()
-    return 0
+def _cut(text: str, word: str) -> tuple[str, str, str]:
+    """Partition a text at the first such word that stands in no brackets."""
+    before, found, after = text.partition(word)
+    while found and before.count("(") != before.count(")"):
+        more, found, after = after.partition(word)
+        before = f"{before}{word}{more}"
+    return before, found, after
 
 
 def _told_apart(expression: Any) -> tuple[str, ...]:
@@ -162,69 +159,3 @@ def _told_apart(expression: Any) -> tuple[str, ...]:
         getattr(column, "name", column) for column in getattr(expression, "_values", None) or ()
     }
     return () if changed & found.keys() else tuple(found.values())
-
-
-async def answers_of(
-    connection: Connection, statement: Statement, calls: Sequence[Values]
-) -> list[Answer | None]:
-    """Run what several ask at once; None for a call that has to wait until the others are done."""
-    if len(calls) > 1 and statement.together is not None:
-        return await _together(connection, statement.together, calls)
-    form = set_form(statement) if len(calls) > 1 else None
-    if form is None:
-        return [await ask(connection, statement, call) for call in calls]
-    if form.adds:
-        return await _summed(connection, form, calls)
-    if form.apart:
-        return await _apart(connection, form, calls)
-    return [*await _all(connection, form, calls)]
-
-
-async def _together(
-    connection: Connection, together: Together, calls: Sequence[Values]
-) -> list[Answer | None]:
-    rows = await run_beside(lambda: together(PostgresTx(connection), calls))
-    return [(0, ()) if row is None else (1, (Made(row),)) for row in rows]
-
-
-async def _all(connection: Connection, form: SetForm, calls: Sequence[Values]) -> list[Answer]:
-    rows = await connection.fetch(form.text, *form.arguments(calls))
-    if form.inserts:
-        return [(1, ())] * len(calls)
-    dealt: list[list[Row]] = [[] for _ in calls]
-    for row in rows:
-        dealt[row["nth"] - 1].append(Own(row))
-    return [(len(own), own) for own in dealt]
-
-
-async def _apart(
-    connection: Connection, form: SetForm, calls: Sequence[Values]
-) -> list[Answer | None]:
-    """Run the first call for each row: one statement changes a row only once."""
-    first: dict[object, int] = {}
-    for place, call in enumerate(calls):
-        first.setdefault(form.key(call), place)
-    places = list(first.values())
-    answers: list[Answer | None] = [None] * len(calls)
-    ran = await _all(connection, form, [calls[place] for place in places])
-    for place, answer in zip(places, ran, strict=True):
-        answers[place] = answer
-    return answers
-
-
-async def _summed(
-    connection: Connection, form: SetForm, calls: Sequence[Values]
-) -> list[Answer | None]:
-    """Add up the calls for each row; what happened to the row happened to every one of them."""
-    sums: dict[object, dict[str, Any]] = {}
-    keys = [form.key(call) for call in calls]
-    for key, call in zip(keys, calls, strict=True):
-        found = sums.get(key)
-        if found is None:
-            sums[key] = dict(call)
-        else:
-            for name in form.adds:
-                found[name] += call[name]
-    ran = await _all(connection, form, list(sums.values()))
-    answers = dict(zip(sums, ran, strict=True))
-    return [answers[key] for key in keys]

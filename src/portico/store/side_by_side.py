@@ -11,10 +11,11 @@ from typing import cast
 
 from greenlet import getcurrent, greenlet
 
+from portico.store.asking import answers_of
 from portico.store.base import Answer, Lane, Row, Statement
 from portico.store.groups import Laned, Outcome, Work
 from portico.store.postgres_link import DIALECT, Connection, is_trouble
-from portico.store.sets import Values, answers_of
+from portico.store.sets import Values
 
 
 class SpoiledError(Exception):
@@ -143,9 +144,7 @@ class _Wave:
         """Let a work go on to its next statement, or to its end."""
         try:
             result = run.inside.switch(given)
-        except Exception as error:
-            if is_trouble(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - handed to the caller that sent the work
             if run.changed:
                 self._failed.append(run.place)
             self._outcomes[run.place] = (False, error)
