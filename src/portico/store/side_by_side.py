@@ -103,6 +103,8 @@ class _Wave:
     def __init__(self, works: Iterable[tuple[int, Work]]) -> None:
         self._runs = [_Run(place, work) for place, work in works]
         self._waiting: dict[Statement, list[_Run]] = {}
+        self._since: dict[Statement, int] = {}  # the round in which somebody began to wait for it
+        self._round = 0
         self._outcomes: dict[int, Outcome] = {}
         self._failed: list[int] = []
 
@@ -123,7 +125,8 @@ class _Wave:
 
     async def _run_one_statement(self, connection: Connection) -> None:
         """Run the statement fewest wait for: so laggards catch up, and share the next one."""
-        statement = min(self._waiting, key=lambda each: len(self._waiting[each]))
+        statement = min(self._waiting, key=self._patience)
+        self._round += 1
         runs = sorted(self._waiting.pop(statement), key=attrgetter("place"))
         try:
             answers = await answers_of(connection, statement, [run.values for run in runs])
@@ -134,7 +137,7 @@ class _Wave:
         changes = not statement.compiled(DIALECT).reads
         for run, answer in zip(runs, answers, strict=True):
             if answer is None:  # another call for the same row goes first
-                self._waiting.setdefault(statement, []).append(run)
+                self._wait(run)
                 continue
             if changes and answer[0]:
                 run.changed = True
@@ -152,4 +155,15 @@ class _Wave:
         if run.inside.dead:
             self._outcomes[run.place] = (True, result)
         else:
-            self._waiting.setdefault(run.statement, []).append(run)
+            self._wait(run)
+
+    def _wait(self, run: _Run) -> None:
+        waiting = self._waiting.get(run.statement)
+        if waiting is None:
+            waiting = self._waiting[run.statement] = []
+            self._since[run.statement] = self._round
+        waiting.append(run)
+
+    def _patience(self, statement: Statement) -> tuple[int, int]:
+        """Return how long a statement can wait; one that was come to last is likely a laggard's."""
+        return len(self._waiting[statement]), -self._since[statement]
