@@ -80,6 +80,9 @@ class Tx(Protocol):
     def execute(self, statement: Statement, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
 
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time; never for a `write`."""
+
 
 class Store(Protocol):
     """One database."""

@@ -1,7 +1,7 @@
 """Connections to Postgres: how they are made, what they run, how they fail."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -86,6 +86,13 @@ class PostgresTx:
         number = int(count) if count.isdigit() else 0
         self.changed |= number > 0
         return number
+
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time; only within a transaction."""
+        text, given, _ = _call(statement, {})
+        cursor = self._wait(self._connection.cursor(text, *given))
+        while rows := self._wait(cursor.fetch(batch)):
+            yield rows
 
     def _wait(self, answer: Any) -> Any:
         try:
