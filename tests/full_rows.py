@@ -122,5 +122,5 @@ def _change(tx: Tx, table: str, column: str, where: dict[str, Any], value: objec
 
 def add_row(tx: Tx, table: str, **values: Any) -> None:
     """Add one row, sound or not."""
-    places = {name: bindparam(name) for name in values}
+    places: dict[str, Any] = {name: bindparam(name) for name in values}
     tx.execute(Statement(insert(TABLES[table]).values(places)), **values)

@@ -1,6 +1,7 @@
 """Rows on their way: the same order and digest on both kinds, some at a time, to the last bit."""
 
 import sqlite3
+from typing import Any
 
 from sqlalchemy import literal, update
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -26,7 +27,7 @@ def sums(tx) -> list[TableSum]:
 
 async def test_rows_come_in_the_order_of_their_bytes(store):
     await store.write(fill)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     await store.survey(lambda tx: read_table(tx, TABLES["accounts"], rows.extend))
     assert [row[0] for row in rows] == sorted(ACCOUNTS, key=str.encode)
 
@@ -82,7 +83,7 @@ def test_sqlite_sorts_no_table_in_memory(tmp_path):
 
 def test_every_row_can_be_added_after_what_it_points_at():
     # rows go in the order of their key: none may point at a later one of the same table
-    seen = set()
+    seen: set[str] = set()
     for table in all_tables():
         assert {key.column.table.name for key in table.foreign_keys} <= seen, table.name
         seen.add(table.name)
