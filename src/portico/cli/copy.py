@@ -126,7 +126,7 @@ def _require_target(name: str, found: Condition) -> None:
         message = f"{name} is in use: stop what uses it first"
         raise refusal(message)
     if found.revision is None and not found.is_blank:
-        message = f"{name} is not empty: it has tables that are not Portico's"
+        message = f"{name} is not empty: it has tables, but no finished schema of Portico's"
         raise refusal(message)
     if found.revision not in {None, HEAD}:
         message = f"{name} is at revision {found.revision}, not at {HEAD}: copy into a new database"

@@ -1,7 +1,7 @@
 """A Postgres database that a copy goes into. Imported only when a URL names one."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -82,7 +82,8 @@ class PostgresTarget:
 
     async def close(self) -> None:
         """Let go of the connection; what was not committed is undone."""
-        await self._connection.close(timeout=1)
+        with suppress(*TROUBLE):  # something may be under way still, when we are interrupted
+            await self._connection.close(timeout=1)
 
 
 def _numbers_after(table: Table, number: Column[Any]) -> Callable[[Tx], None]:
