@@ -1,8 +1,10 @@
 """A whole database copied into another: all of it and the same, or nothing at all."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import literal, update
 
@@ -60,6 +62,18 @@ async def change(url, work):
 async def look(url, work):
     async with opened(url) as store:
         return await store.survey(work)
+
+
+async def cut_off(url):
+    """End every connection to a database, as a server that stops does."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await connection.close()
 
 
 async def is_empty(url):
@@ -232,3 +246,29 @@ def _adding_to(url):
             in_thread(change(url, lambda tx: add_row(tx, "accounts", **ACCOUNT)))
 
     return tell
+
+
+async def test_target_that_cuts_us_off_is_one_clear_refusal_and_stays_empty(database, postgres):
+    await change(database, fill)
+    goal = in_thread(postgres.fresh())
+
+    def tell(*_: object):
+        in_thread(cut_off(goal))
+
+    with pytest.raises(PorticoError, match="cannot be written"):
+        await copy(database, goal, tell=tell)
+    assert await is_empty(goal)
+    in_thread(postgres.drop(goal))
+
+
+async def test_interrupted_copy_lets_go_and_leaves_the_target_empty(database, goal):
+    await change(database, fill)
+    loop = asyncio.get_running_loop()
+
+    def tell(*_: object):
+        loop.call_soon_threadsafe(copying.cancel)
+
+    copying = asyncio.create_task(copy(database, goal, tell=tell))
+    with pytest.raises((asyncio.CancelledError, PorticoError)):
+        await copying
+    assert await is_empty(goal)
