@@ -1,6 +1,9 @@
 """Rows of every table, with everything that could get lost on the way to another database."""
 
-from typing import Any
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, insert, literal, select, update
 
@@ -17,6 +20,8 @@ from portico.store import Statement, Tx, metadata
 from portico.tasks import Verdict
 from portico.testing import START, add_account, admit, new_task
 
+T = TypeVar("T")
+
 ODD = "Żółć 猫 \U0001f408 \\ \t \" ' \\x00 %s $1 {} é é \u200d\uffff"
 ODD_EMAIL = "acc_ß@example.com"
 # in another order by their bytes than in any language's, and than their numbers would be
@@ -26,12 +31,14 @@ TABLES = {table.name: table for table in metadata.sorted_tables}
 
 
 def fill(tx: Tx) -> None:
-    """Add accounts, keys, open and ended tasks, and all that belongs to them; money is exact."""
+    """Add accounts, keys, a runner, open and ended tasks, and the rest; money is exact."""
     limits = KeyLimits(requests_per_minute=7, open_tasks_max=3, credits_max=9 * MICRO)
     callers = [add_account(tx, each, amount=10**14 + 1, limits=limits) for each in ACCOUNTS]
     caller = callers[0]
     _tasks(tx, caller)
     _files(tx, caller)
+    add_row(tx, "runners", id="run_1", beat=3, queues="render upstream", started_at=START)
+    _change(tx, "tasks", "runner", {"id": RUNNING}, "run_1")
     _change(tx, "accounts", "email", {"id": "acc_ß"}, ODD_EMAIL)
     _change(tx, "api_keys", "name", {"id": caller.key_id}, ODD)
     _change(tx, "api_keys", "revoked_at", {"id": callers[1].key_id}, START)
@@ -124,3 +131,9 @@ def add_row(tx: Tx, table: str, **values: Any) -> None:
     """Add one row, sound or not."""
     places: dict[str, Any] = {name: bindparam(name) for name in values}
     tx.execute(Statement(insert(TABLES[table]).values(places)), **values)
+
+
+def in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run something asynchronous, wherever an event loop may be running already."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, coroutine).result()

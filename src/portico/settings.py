@@ -48,12 +48,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Write logs as JSON lines instead of readable text."""
     render_processes: int = 0
     """Renders at once in this process; 0: as many as the machine has cores."""
+    queues: str = "render,upstream"
+    """Tasks this process takes: `render` (made on this machine), `upstream`; empty: none."""
     result_days: int = 15
     """Days a result can be downloaded."""
     task_attempts_max: int = 4
     """How often a task is tried before it fails."""
     stop_within_s: int = 20
     """Seconds that requests under way may take after a stop signal."""
+    drain_s: int = 0
+    """Seconds after a stop signal in which new requests are still answered, though not ready."""
     xpilot_submits_per_minute: int = 30
     """xPilot: generate calls a minute and key; 0: no limit."""
     xpilot_reads_per_minute: int = 600
@@ -80,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def database(self) -> str:
         """The database's URL, with the default filled in."""
         return self.database_url or f"sqlite:///{self.folder / 'portico.db'}"
+
+    @property
+    def queue_names(self) -> frozenset[str]:
+        """The queues from which this process takes tasks."""
+        return frozenset(filter(None, (part.strip() for part in self.queues.split(","))))
 
     @property
     def shown_url(self) -> str:

@@ -24,7 +24,7 @@ from portico.store.open import migrate
 from portico.tasks import NewTask, Verdict
 from portico.tasks.model import AttemptState
 from portico.testing import START, FakeClock, add_account
-from tests.postgres import in_thread, running
+from tests.postgres import running
 
 pytestmark = pytest.mark.bench
 TASKS = 100_000
@@ -149,6 +149,6 @@ def test_copy_of_a_hundred_thousand_tasks(tmp_path: Path) -> None:
     print(f"\nSQLite file: {source.stat().st_size / 2**20:.0f} MiB")
     with running(options=("shared_buffers=128MB",)) as server:  # as durable as it comes
         target = server.url("copy")
-        in_thread(server.command("CREATE DATABASE copy"))
+        server.command("CREATE DATABASE copy")
         print(f"SQLite → Postgres: {copy(f'sqlite:///{source}', target)}")
         print(f"Postgres → SQLite: {copy(target, f'sqlite:///{back}')}")

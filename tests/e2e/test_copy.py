@@ -13,8 +13,8 @@ from portico.store import Store, open_store
 from portico.store.copying import count_rows
 from portico.testing import make_database
 from tests.e2e.running import Server, child_environment, make_account, running
-from tests.full_rows import fill, row_values
-from tests.postgres import Postgres, in_thread
+from tests.full_rows import fill, in_thread, row_values
+from tests.postgres import Postgres
 
 pytestmark = pytest.mark.e2e
 CREDITS = 10_000
@@ -32,9 +32,9 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def blank(postgres: Postgres) -> Iterator[str]:
     """A Postgres database without a schema."""
-    in_thread(postgres.command("CREATE DATABASE moved"))
+    postgres.command("CREATE DATABASE moved")
     yield postgres.url("moved")
-    in_thread(postgres.drop(postgres.url("moved")))
+    postgres.drop(postgres.url("moved"))
 
 
 @pytest.fixture(params=["to postgres", "to sqlite"])

@@ -19,8 +19,7 @@ from portico.store.open import is_postgres, sqlite_path
 from portico.store.postgres_target import PostgresTarget, open_postgres_target
 from portico.store.sqlite_target import SqliteTarget
 from portico.testing import START, make_database
-from tests.full_rows import ACCOUNTS, TABLES, add_row, fill, row_values
-from tests.postgres import in_thread
+from tests.full_rows import ACCOUNTS, TABLES, add_row, fill, in_thread, row_values
 
 
 @asynccontextmanager
@@ -40,9 +39,9 @@ async def goal(request, tmp_path):
         yield f"sqlite:///{tmp_path / 'goal.db'}"
         return
     server = request.getfixturevalue("postgres")
-    url = in_thread(server.fresh())
+    url = server.fresh()
     yield url
-    in_thread(server.drop(url))
+    server.drop(url)
 
 
 async def copy(source, goal, **options: Any):
@@ -210,7 +209,7 @@ async def test_progress_goes_over_all_rows_twice(database, goal):
 
 async def test_text_that_postgres_cannot_hold_is_refused_without_being_shown(tmp_path, postgres):
     make_database(tmp_path / "a.db")
-    source, goal = f"sqlite:///{tmp_path / 'a.db'}", in_thread(postgres.emptied())
+    source, goal = f"sqlite:///{tmp_path / 'a.db'}", postgres.emptied()
     secret = {**ACCOUNT, "email": "secret\0"}
     await change(source, lambda tx: add_row(tx, "accounts", **secret))
     with pytest.raises(PorticoError, match=r"accounts cannot be written \(.*0x00\)") as refused:
@@ -220,7 +219,7 @@ async def test_text_that_postgres_cannot_hold_is_refused_without_being_shown(tmp
 
 async def test_value_of_another_type_is_refused_without_being_shown(tmp_path, postgres):
     make_database(tmp_path / "a.db")
-    source, goal = f"sqlite:///{tmp_path / 'a.db'}", in_thread(postgres.emptied())
+    source, goal = f"sqlite:///{tmp_path / 'a.db'}", postgres.emptied()
     odd = {**ACCOUNT, "created_at": "secret"}  # SQLite keeps what it cannot convert
     await change(source, lambda tx: add_row(tx, "accounts", **odd))
     with pytest.raises(PorticoError, match="accounts cannot be written") as refused:
@@ -250,7 +249,7 @@ def _adding_to(url):
 
 async def test_target_that_cuts_us_off_is_one_clear_refusal_and_stays_empty(database, postgres):
     await change(database, fill)
-    goal = in_thread(postgres.fresh())
+    goal = postgres.fresh()
 
     def tell(*_: object):
         in_thread(cut_off(goal))
@@ -258,7 +257,7 @@ async def test_target_that_cuts_us_off_is_one_clear_refusal_and_stays_empty(data
     with pytest.raises(PorticoError, match="cannot be written"):
         await copy(database, goal, tell=tell)
     assert await is_empty(goal)
-    in_thread(postgres.drop(goal))
+    postgres.drop(goal)
 
 
 async def test_interrupted_copy_lets_go_and_leaves_the_target_empty(database, goal):

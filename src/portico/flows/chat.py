@@ -346,4 +346,5 @@ def _new_task(gateway: Gateway, caller: Caller, ask: ChatAsk, job: ChatJob) -> N
         price=quote.amount,
         created_at=now,
         deadline_at=now + round(gateway.limits.chat_deadline_s * 2000),
+        runner=gateway.runner.id,
     )

@@ -40,7 +40,9 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
     """
     if task.state is not TaskState.STORING:
         faults.reach("storing.before_commit")
-        is_open = await gateway.store.write(lambda tx: tasks.mark_storing(tx, task.id))
+        is_open = await gateway.store.write(
+            lambda tx: tasks.mark_storing(tx, task.id, runner=task.runner)
+        )
         faults.reach("storing.after_commit")
         if not is_open:
             return

@@ -9,6 +9,7 @@ from portico.catalogue import Catalogue
 from portico.core.clock import DAY_MS, Clock
 from portico.core.ids import IdSource, TaskId
 from portico.core.views import TaskView
+from portico.engines import Runner
 from portico.flows.live import LiveTasks
 from portico.media.inspection import Inspector
 from portico.media.links import Links
@@ -21,10 +22,16 @@ from portico.store import Store
 
 
 class Engine(Protocol):
-    """Who looks at which task next."""
+    """When this process looks at which of its tasks."""
 
     def wake(self, task_id: TaskId, *, after_s: float = 0.0) -> None:
         """Look at a task after a while; safe to repeat."""
+
+    def nudge(self, task_id: TaskId) -> None:
+        """Look at a task now, if it is one of those it looks at."""
+
+    def forget_all(self) -> None:
+        """Look at no task any more; safe to repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Limits:
     video_size_max_bytes: int = 200 * 2**20
     provider_attempts_max: int = 4
     chat_deadline_s: float = 600.0
+    renders_max: int = 4  # that one of several processes has at once, waiting ones included
     idempotency_kept_ms: int = DAY_MS
     only_provider: str | None = None  # every model goes to this one, such as the simulator
 
@@ -69,5 +77,6 @@ class Gateway:
     public_url: str
     limits: Limits = field(default_factory=Limits)
     live: LiveTasks = field(default_factory=LiveTasks)
+    runner: Runner = field(default_factory=Runner)
     # dialect name -> the body of its callback for a finished task; filled by the composition root
     render_callback: Mapping[str, Callable[[TaskView], bytes]] = field(default_factory=dict)

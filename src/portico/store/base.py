@@ -83,9 +83,14 @@ class Tx(Protocol):
     def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
         """Run a statement and return its rows some at a time; never for a `write`."""
 
+    def announce(self, line: str) -> None:
+        """Tell a line to the other processes on this database, if and when this write counts."""
+
 
 class Store(Protocol):
     """One database."""
+
+    is_shared: bool  # several processes may be running tasks on it
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in a durable transaction; returns once it is on disk.
@@ -105,8 +110,13 @@ class Store(Protocol):
         Neither writers nor other readers wait for it.
         """
 
-    async def copy_to(self, target: str) -> None:
-        """Write a consistent copy of the whole database to a file, while in use."""
+    async def listen(self, hear: Callable[[str], None], missed: Callable[[], None]) -> None:
+        """Hear what other processes announce, for ever.
+
+        Args:
+            hear: called with lines of text.
+            missed: called whenever something may have been said that was not heard.
+        """
 
     async def close(self) -> None:
         """Finish the writes under way and let go of the database."""

@@ -7,10 +7,10 @@ while the work waits in a greenlet. Imported only when a URL names a Postgres da
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from portico.core.errors import ErrorCode, PorticoError
 from portico.store.base import Tx
 from portico.store.bridge import run_beside
 from portico.store.groups import Groups, unavailable
+from portico.store.postgres_announce import listen
 from portico.store.postgres_link import (
     ANSWER_WITHIN_S,
     LOST,
@@ -37,6 +37,8 @@ async def open_postgres(url: str) -> "PostgresStore":
 
 class PostgresStore:
     """One Postgres database; any number of processes may use it at the same time."""
+
+    is_shared = True
 
     def __init__(self, url: str, readers: Pool) -> None:
         self._url = url
@@ -78,14 +80,9 @@ class PostgresStore:
         except TROUBLE as error:
             _raise_trouble(error)
 
-    async def copy_to(self, target: str) -> None:
-        """Refuse: Postgres brings its own tool for that.
-
-        Raises:
-            PorticoError: INVALID_REQUEST, always.
-        """
-        message = "Copy a Postgres database with its own tool: pg_dump --format=custom"
-        raise PorticoError(ErrorCode.INVALID_REQUEST, f"{message} --file={target}")
+    async def listen(self, hear: Callable[[str], None], missed: Callable[[], None]) -> None:
+        """Hear what other processes announce, for ever, over a connection of its own."""
+        await listen(self._url, lambda each: each == self._writer.process_id, hear, missed)
 
     async def close(self) -> None:
         """Commit what is waiting, then let go of every connection."""

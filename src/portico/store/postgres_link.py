@@ -57,11 +57,12 @@ class Reader(asyncpg.Connection):  # type: ignore[misc]
 class PostgresTx:
     """Runs compiled statements on one connection, from within `run_beside`."""
 
-    __slots__ = ("_connection", "broken", "changed")
+    __slots__ = ("_connection", "broken", "changed", "lines")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.changed = False
+        self.lines: list[str] = []  # to be told to other processes
         self.broken: Exception | None = None  # after it, only a roll-back is taken
 
     def rows(self, statement: Statement, **values: object) -> Sequence[Row]:
@@ -93,6 +94,10 @@ class PostgresTx:
         cursor = self._wait(self._connection.cursor(text, *given))
         while rows := self._wait(cursor.fetch(batch)):
             yield rows
+
+    def announce(self, line: str) -> None:
+        """Have a line told to the other processes when the group counts."""
+        self.lines.append(line)
 
     def _wait(self, answer: Any) -> Any:
         try:

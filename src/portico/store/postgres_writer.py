@@ -12,6 +12,7 @@ import asyncpg
 from portico.core import faults
 from portico.store.bridge import run_beside, wait_for
 from portico.store.groups import Outcome, Work, unavailable
+from portico.store.postgres_announce import telling
 from portico.store.postgres_link import LOST, REFUSED, TROUBLE, Connection, PostgresTx, connect
 
 TRIES_MAX = 3
@@ -39,6 +40,7 @@ class Writer:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: Connection | None = None
+        self.process_id: int | None = None  # the server's, for what this writer announces
 
     async def commit_group(self, works: Sequence[Work]) -> list[Outcome]:
         """Run every work and commit them together; one that raises undoes only itself.
@@ -92,9 +94,9 @@ class Writer:
         connection = await self._connected()
         try:
             await connection.execute(_BEGIN)
-            outcomes = await run_beside(lambda: _run_all(connection, works))
+            outcomes, lines = await run_beside(lambda: _run_all(connection, works))
             faults.reach("writer.before_commit")
-            await _commit(connection)
+            await _commit(connection, lines)
         except (InDoubtError, *LOST):
             self._drop(connection)
             raise
@@ -108,6 +110,7 @@ class Writer:
         if self._connection is None or self._connection.is_closed():
             self._connection = None
             self._connection = await connect(self._url, _SETTINGS)
+            self.process_id = self._connection.get_server_pid()
         return self._connection
 
     async def _roll_back(self, connection: Connection) -> None:
@@ -122,9 +125,9 @@ class Writer:
         self._connection = None
 
 
-async def _commit(connection: Connection) -> None:
+async def _commit(connection: Connection, lines: Sequence[str]) -> None:
     try:
-        status = await connection.execute("COMMIT")
+        status = await connection.execute(f"{telling(lines)}COMMIT")
     except LOST as error:
         raise InDoubtError from error
     if status != "COMMIT":  # Postgres answers ROLLBACK when a statement had failed before
@@ -132,45 +135,54 @@ async def _commit(connection: Connection) -> None:
         raise asyncpg.InFailedSQLTransactionError(message)
 
 
-def _run_all(connection: Connection, works: Sequence[Work]) -> list[Outcome]:
+def _run_all(connection: Connection, works: Sequence[Work]) -> tuple[list[Outcome], Sequence[str]]:
     """Run every work, at first without savepoints: those cost two round trips each.
 
     A refusal that changed nothing has nothing to undo. Only when a work fails after a change
     does the whole group run again, each in a savepoint of its own.
     """
     outcomes: list[Outcome] = []
+    lines: list[str] = []
     for work in works:
         tx = PostgresTx(connection)
         try:
             outcomes.append((True, work(tx)))
         except Exception as error:
-            if _is_trouble(error):
+            if _in_trouble(tx):
                 raise
             outcomes.append((False, error))
         if tx.broken or (tx.changed and not outcomes[-1][0]):
             wait_for(connection.execute(f"ROLLBACK; {_BEGIN}"))
-            return [_run_one(connection, each) for each in works]
-    return outcomes
+            lines = []
+            return [_run_one(connection, each, lines) for each in works], lines
+        if outcomes[-1][0]:
+            lines += tx.lines
+    return outcomes, lines
 
 
-def _run_one(connection: Connection, work: Work) -> Outcome:
+def _run_one(connection: Connection, work: Work, lines: list[str]) -> Outcome:
     wait_for(connection.execute("SAVEPOINT work"))
     tx = PostgresTx(connection)
     outcome: Outcome
     try:
         outcome = (True, work(tx))
     except Exception as error:
-        if _is_trouble(error):
+        if _in_trouble(tx):
             raise
         outcome = (False, error)
     if tx.broken is not None and outcome[0]:  # it let a refusal pass, but the database does not
         outcome = (False, tx.broken)
-    if not outcome[0]:
+    if outcome[0]:
+        lines += tx.lines
+    else:
         wait_for(connection.execute("ROLLBACK TO work"))
     wait_for(connection.execute("RELEASE work"))
     return outcome
 
 
-def _is_trouble(error: Exception) -> bool:
-    """Whether the database itself is in trouble: full disk, lost connection, lock."""
-    return isinstance(error, TROUBLE) and not isinstance(error, REFUSED)
+def _in_trouble(tx: PostgresTx) -> bool:
+    """Whether the database itself is in trouble (full disk, lost connection, lock), not a work.
+
+    A work may raise the same kinds of error for reasons of its own.
+    """
+    return tx.broken is not None and not isinstance(tx.broken, REFUSED)

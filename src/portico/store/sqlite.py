@@ -54,6 +54,9 @@ class SqliteTx:
         while rows := cursor.fetchmany(batch):
             yield rows
 
+    def announce(self, line: str) -> None:
+        """Say nothing: only one process runs tasks on a file."""
+
     def _run(self, statement: Statement, values: dict[str, object]) -> sqlite3.Cursor:
         text, fixed, _, _ = statement.compiled(_DIALECT)
         return self._connection.execute(text, {**fixed, **values} if fixed else values)
@@ -61,6 +64,8 @@ class SqliteTx:
 
 class SqliteStore:
     """One SQLite file, open for one process; other processes may use it at the same time."""
+
+    is_shared = False
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,9 +90,9 @@ class SqliteStore:
         """Run `work` in a thread, on a connection of its own."""
         return await asyncio.to_thread(survey, self._path, work)
 
-    async def copy_to(self, target: str) -> None:
-        """Write a consistent copy with SQLite's own online back-up."""
-        await asyncio.to_thread(back_up, self._path, Path(target))
+    async def listen(self, hear: Callable[[str], None], missed: Callable[[], None]) -> None:  # noqa: ARG002
+        """Hear nothing, for ever: only one process runs tasks on a file."""
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         """Commit what is waiting, then let go of the file."""

@@ -12,8 +12,7 @@ from portico.store import open_store
 from portico.store.open import HEAD, revision
 from portico.store.sqlite import connect
 from portico.testing import make_database
-from tests.full_rows import fill, row_values
-from tests.postgres import in_thread
+from tests.full_rows import fill, in_thread, row_values
 
 
 @pytest.fixture
@@ -27,9 +26,9 @@ def source(tmp_path):
 @pytest.fixture
 def blank(postgres):
     """A Postgres database without a schema."""
-    in_thread(postgres.command("CREATE DATABASE blank"))
+    postgres.command("CREATE DATABASE blank")
     yield postgres.url("blank")
-    in_thread(postgres.drop(postgres.url("blank")))
+    postgres.drop(postgres.url("blank"))
 
 
 async def write(url, work):
@@ -143,7 +142,7 @@ def test_source_that_a_process_has_open_is_copied_only_when_asked(portico, sourc
 
 
 async def test_postgres_in_use_is_refused_on_either_side(portico, source, postgres, tmp_path):
-    url = in_thread(postgres.emptied())
+    url = postgres.emptied()
     store = await open_store(url)
     try:
         await store.write(fill)

@@ -18,7 +18,6 @@ from portico.store.copying import (
 )
 from portico.testing import add_account, make_database
 from tests.full_rows import ACCOUNTS, TABLES, fill
-from tests.postgres import in_thread
 
 
 def sums(tx) -> list[TableSum]:
@@ -35,7 +34,7 @@ async def test_rows_come_in_the_order_of_their_bytes(store):
 async def test_both_kinds_agree_on_every_digest(tmp_path, postgres):
     make_database(tmp_path / "a.db")
     found = []
-    for url in (f"sqlite:///{tmp_path / 'a.db'}", in_thread(postgres.emptied())):
+    for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.emptied()):
         store = await open_store(url)
         await store.write(fill)
         found.append(await store.survey(sums))
