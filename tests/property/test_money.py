@@ -35,7 +35,7 @@ from portico.flows.gateway import Gateway
 from portico.ledger import Balance
 from portico.store import Tx, postgres_link
 from portico.store.bridge import run_beside
-from portico.store.groups import Outcome, Work
+from portico.store.groups import Laned, Outcome, Work
 from portico.store.postgres_link import PostgresTx
 from portico.store.postgres_writer import Writer
 from portico.store.sqlite import SqliteTx, commit_group, connect
@@ -136,7 +136,7 @@ class OnPostgres:
 
     def commit(self, works: Sequence[Work]) -> list[Outcome]:
         assert self.writer is not None
-        return self.runner.run(self.writer.commit_group(works))
+        return self.runner.run(self.writer.commit_group([Laned(work, None) for work in works]))
 
     def look(self, work: Callable[..., Any]) -> Any:
         return self.runner.run(run_beside(lambda: work(PostgresTx(self.reader))))

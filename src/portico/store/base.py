@@ -102,6 +102,9 @@ class Tx(Protocol):
     def execute(self, statement: Statement, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
 
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time; never for a `write`."""
+
     def announce(self, line: str) -> None:
         """Tell a line to the other processes on this database, if and when this write counts."""
 

@@ -1,7 +1,7 @@
 """Connections to Postgres: how they are made, what they run, how they fail."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -85,6 +85,13 @@ class PostgresTx:
         count = _count(self._wait(self._connection.execute(text, *given)))
         self.changed |= count > 0
         return count
+
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time; only within a transaction."""
+        text, given, _ = _call(statement, {})
+        cursor = self._wait(self._connection.cursor(text, *given))
+        while rows := self._wait(cursor.fetch(batch)):
+            yield rows
 
     def announce(self, line: str) -> None:
         """Have a line told to the other processes when the group counts."""

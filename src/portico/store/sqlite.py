@@ -9,7 +9,7 @@ thread of its own was half as fast: two threads that call SQLite wrestle for the
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, cast
@@ -47,6 +47,12 @@ class SqliteTx:
     def execute(self, statement: Statement, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
         return self._run(statement, values).rowcount
+
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time."""
+        cursor = self._run(statement, {})
+        while rows := cursor.fetchmany(batch):
+            yield rows
 
     def announce(self, line: str) -> None:
         """Say nothing: only one process runs tasks on a file."""
