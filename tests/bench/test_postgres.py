@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,8 @@ async def admissions(store: Store, caller_of: Callable[[int], Caller], first_id:
         for number in numbers:
             caller = caller_of(number)
             task = new_task(first_id + number, caller, price=1, job=JOB, quote=QUOTE)
-            await store.write(
-                lambda tx, c=caller, t=task: hold_and_record(tx, c, t, terms),
-                lane=lane_of(caller, task, terms),
-            )
+            work = partial(hold_and_record, caller=caller, task=task, terms=terms)
+            await store.write(work, lane=lane_of(caller, task, terms))
 
     began_at = time.perf_counter()
     await asyncio.gather(*[client() for _ in range(TOGETHER)])
