@@ -10,17 +10,16 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from portico import ledger, tasks
-from portico.core.money import Credits
 from portico.core.views import Caller
 from portico.flows.submit import Terms, hold_and_record, lane_of
-from portico.store import Store, Tx
+from portico.store import Store
 from portico.store.postgres import open_postgres
-from portico.tasks import NewTask
 from portico.testing import START, add_account, new_task
 from tests.postgres import USER, Postgres, running
 
@@ -72,14 +71,12 @@ async def admissions(store: Store, caller_of: Callable[[int], Caller], first_id:
     numbers = iter(range(SUBMITS))
     terms = Terms()
 
-    def admission(caller: Caller, task: NewTask) -> Callable[[Tx], Credits]:
-        return lambda tx: hold_and_record(tx, caller, task, terms)
-
     async def client() -> None:
         for number in numbers:
             caller = caller_of(number)
             task = new_task(first_id + number, caller, price=1, job=JOB, quote=QUOTE)
-            await store.write(admission(caller, task), lane=lane_of(caller, task, terms))
+            work = partial(hold_and_record, caller=caller, task=task, terms=terms)
+            await store.write(work, lane=lane_of(caller, task, terms))
 
     began_at = time.perf_counter()
     await asyncio.gather(*[client() for _ in range(TOGETHER)])

@@ -1,8 +1,9 @@
 """The Postgres connection that writes: one group of works a transaction.
 
 All processes on one database write one after another: a group begins by taking a lock that ends
-with its transaction. So a work sees everything committed before it and nothing changes under it,
-as on SQLite, and groups that touch the same accounts in different orders cannot deadlock.
+with its transaction. So a work sees everything committed before it, and nothing changes under it
+but what the works in other lanes of its own group do; and groups that touch the same accounts in
+different orders cannot deadlock.
 """
 
 from collections.abc import Sequence

@@ -83,6 +83,13 @@ def set_form(statement: Statement) -> SetForm | None:
     return form if text else None
 
 
+@cache
+def makes_one_row(statement: Statement) -> bool:
+    """Whether a statement inserts a row of plain values, so that there is nothing to wait for."""
+    form = set_form(statement)
+    return form is not None and form.copies is not None
+
+
 def _given(single: Compiled) -> str | None:
     """Return the calls' values as a table; None when there are none, or of an unknown type."""
     types = {

@@ -5,9 +5,9 @@ from statement to statement together, each in a greenlet of its own; whoever wai
 statement shares the trip. Works in one lane follow one another, and so does what has no lane.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import cast
+from typing import TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
@@ -15,7 +15,9 @@ from portico.store.asking import answers_of
 from portico.store.base import Answer, Lane, Row, Statement
 from portico.store.groups import Laned, Outcome, Work
 from portico.store.postgres_link import DIALECT, Connection, is_trouble
-from portico.store.sets import Values
+from portico.store.sets import Values, makes_one_row
+
+T = TypeVar("T")
 
 
 class SpoiledError(Exception):
@@ -71,13 +73,17 @@ async def run_all(
 class _Run:
     """One work on its way; to the work itself this is the transaction."""
 
-    __slots__ = ("_above", "changed", "inside", "lines", "place", "statement", "values")
+    __slots__ = (
+        "_above", "_promises", "changed", "inside", "kept", "lines", "place", "statement", "values",
+    )  # fmt: skip
 
     statement: Statement  # what it waits for
     values: Values
 
-    def __init__(self, place: int, work: Work) -> None:
+    def __init__(self, place: int, work: Work, promises: "_Promises") -> None:
         self.place = place
+        self.kept = -1
+        self._promises = promises
         self.changed = False
         self.lines: list[str] = []  # to be told to other processes
         self._above = getcurrent()
@@ -95,6 +101,11 @@ class _Run:
 
     def execute(self, statement: Statement, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
+        if makes_one_row(statement):
+            self._promises.add(statement, values)
+            self.kept = self._promises.kept
+            self.changed = True
+            return 1
         return self._ask(statement, values)[0]
 
     def announce(self, line: str) -> None:
@@ -107,11 +118,32 @@ class _Run:
         return cast("Answer", self._above.switch())
 
 
+class _Promises:
+    """Rows to be inserted: nobody waits for them, for all that can be said of each is that it was.
+
+    If one is refused after all, the transaction is undone and every work asks for itself.
+    """
+
+    def __init__(self) -> None:
+        self.kept = 0  # how often; who promised nothing since has nothing outstanding
+        self._calls: dict[Statement, list[Values]] = {}
+
+    def add(self, statement: Statement, values: Values) -> None:
+        self._calls.setdefault(statement, []).append(values)
+
+    async def keep(self, connection: Connection) -> None:
+        calls, self._calls = self._calls, {}
+        self.kept += 1
+        for statement, values in calls.items():
+            await answers_of(connection, statement, values)
+
+
 class _Wave:
     """Works side by side, each at its end or waiting for one statement."""
 
     def __init__(self, works: Iterable[tuple[int, Work]]) -> None:
-        self._runs = [_Run(place, work) for place, work in works]
+        self._promises = _Promises()
+        self._runs = [_Run(place, work, self._promises) for place, work in works]
         self._waiting: dict[Statement, list[_Run]] = {}
         self._since: dict[Statement, int] = {}  # the round in which somebody began to wait for it
         self._round = 0
@@ -125,6 +157,8 @@ class _Wave:
                 self._go_on(run, run)
             while self._waiting:
                 await self._run_one_statement(connection)
+            if not self._failed:
+                await _spoiling(self._promises.keep(connection))
         finally:
             for run in self._runs:
                 if not run.inside.dead:
@@ -142,12 +176,9 @@ class _Wave:
         statement = min(self._waiting, key=self._patience)
         self._round += 1
         runs = sorted(self._waiting.pop(statement), key=attrgetter("place"))
-        try:
-            answers = await answers_of(connection, statement, [run.values for run in runs])
-        except Exception as error:
-            if is_trouble(error):
-                raise
-            raise SpoiledError from error
+        if any(run.kept == self._promises.kept for run in runs):
+            await _spoiling(self._promises.keep(connection))
+        answers = await _spoiling(answers_of(connection, statement, [run.values for run in runs]))
         changes = not statement.compiled(DIALECT).reads
         for run, answer in zip(runs, answers, strict=True):
             if answer is None:  # another call for the same row goes first
@@ -181,3 +212,13 @@ class _Wave:
     def _patience(self, statement: Statement) -> tuple[int, int]:
         """Return how long a statement can wait; one that was come to last is likely a laggard's."""
         return len(self._waiting[statement]), -self._since[statement]
+
+
+async def _spoiling(asked: Awaitable[T]) -> T:
+    """Wait for the database; what it refuses spoils the transaction, whoever asked for it."""
+    try:
+        return await asked
+    except Exception as error:
+        if is_trouble(error):
+            raise
+        raise SpoiledError from error
