@@ -54,6 +54,7 @@ class UpstreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     connect_s: float = 5
     idle_s: float = 15  # how long a connection without a call is kept
     event_s: float = 120  # the longest silence within a stream
+    call_s: float = 600  # no call takes longer, whatever it wants
     header_bytes_max: int = 32 * 1_024
 
 
@@ -151,7 +152,7 @@ class UpstreamClient:
     ) -> AsyncIterator[ClientResponse]:
         trace = _Trace()
         with self._telling(call, trace):
-            async with asyncio.timeout(call.timeout_s) as budget:
+            async with asyncio.timeout(min(call.timeout_s, self._limits.call_s)) as budget:
                 answer = await self._request(call, trace)
                 try:
                     if is_stream:
