@@ -18,6 +18,7 @@ COMMANDS = {
     "credit": "Give an account credits.",
     "ledger": "Check the money.",
     "provider": "List who makes what is asked for.",
+    "emulate": "Stand in for a vendor's service on this machine.",
     "doctor": "Check this installation, and say what to do about what is wrong.",
     "backup": "Copy the database to a file, also while the server runs.",
     "migrate": "Bring the database to the newest schema.",

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+TIMES_MAX = 10_000
 _IN_WORDS = re.compile(r"\[fault:([a-z_]+)\]")
 
 
@@ -131,24 +132,30 @@ class Plans:
 
     def __init__(self) -> None:
         self._waiting: dict[On, deque[Fault]] = {on: deque() for on in On}
+        self._always: dict[On, Fault] = {}
 
     def add(self, fault: Fault, *, on: On = On.BEGIN, times: int = 1) -> None:
         """Plan a fault for the next calls of a kind."""
-        self._waiting[on].extend([fault] * times)
+        self._waiting[on].extend([fault] * min(times, TIMES_MAX))
+
+    def add_for_ever(self, fault: Fault, *, on: On = On.BEGIN) -> None:
+        """Plan a fault for every call of a kind that has no other."""
+        self._always[on] = fault
 
     def clear(self) -> None:
         """Behave from now on."""
+        self._always.clear()
         for waiting in self._waiting.values():
             waiting.clear()
 
     def take(self, on: On, words: str = "") -> Fault | None:
-        """Return the fault for a call: the next one planned, else one its words order."""
+        """Return the fault for a call: the next one planned, else what its words order."""
         if self._waiting[on]:
             return self._waiting[on].popleft()
         ordered = _IN_WORDS.search(words)
-        if ordered is None or on not in {On.BEGIN, On.TEXT}:
-            return None
-        return Fault(ordered[1]) if ordered[1] in set(Fault) else None
+        if ordered is not None and on in {On.BEGIN, On.TEXT} and ordered[1] in set(Fault):
+            return Fault(ordered[1])
+        return self._always.get(on)
 
     def shown(self) -> dict[str, list[str]]:
         """Return what is planned, for people."""
