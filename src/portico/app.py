@@ -236,6 +236,7 @@ def build_limits(settings: Settings) -> Limits:
     return Limits(
         result_kept_ms=settings.result_days * DAY_MS,
         provider_attempts_max=settings.task_attempts_max,
+        is_reachable=bool(settings.public_url),
         only_provider=Simulator.name if settings.simulate else None,
     )
 

@@ -45,6 +45,7 @@ class Limits:
     provider_attempts_max: int = 4
     chat_deadline_s: float = 600.0
     idempotency_kept_ms: int = DAY_MS
+    is_reachable: bool = False  # upstreams can fetch what our links name
     only_provider: str | None = None  # every model goes to this one, such as the simulator
 
 

@@ -131,6 +131,14 @@ class Door:
         with _refusing_trouble(target.host):
             await self._dialler.addresses(target)
 
+    def is_public(self, url: str) -> bool:
+        """Whether strangers could fetch a URL too: its host is not one the operator listed.
+
+        Raises:
+            PorticoError: MEDIA_UNREACHABLE for what is no URL we would fetch.
+        """
+        return not self._target(url).is_listed
+
     async def close(self) -> None:
         """Let go of the resolver's threads; connections end with each exchange."""
         self._dialler.close()
