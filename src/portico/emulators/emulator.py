@@ -103,6 +103,7 @@ class Emulator:
     slow_s: float = SLOW_S
     name: str = ""
     base_path: str = ""
+    id_name: str = "id"  # what the fault `no_id` leaves out
     plans: Plans = field(default_factory=Plans)
     jobs: dict[str, Job] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
@@ -237,8 +238,8 @@ class Emulator:
             Fault.PAGE: {"body": PAGE, "headers": {"content-type": "text/html"}},
             Fault.EMPTY: {"body": b""},
             Fault.MALFORMED: {"body": answer.body[:half]},
-            Fault.WRONG_TYPES: {"body": _spoilt(answer.body, keep=True)},
-            Fault.NO_ID: {"body": _spoilt(answer.body, keep=False)},
+            Fault.WRONG_TYPES: {"body": _with_lists(answer.body)},
+            Fault.NO_ID: {"body": _without(answer.body, self.id_name)},
             Fault.FLOOD: {"is_flood": True},
             Fault.TRICKLE: {"trickle_s": TRICKLE_S},
             Fault.COMPRESSED: {
@@ -295,13 +296,18 @@ def sample(suffix: str) -> bytes:
     return (files("portico.providers") / "samples" / f"simulated.{suffix}").read_bytes()
 
 
-def _spoilt(body: bytes, *, keep: bool) -> bytes:
-    value = msgspec.json.decode(body or b"null")
-    if not isinstance(value, dict):
-        return b"7"
-    if keep:
-        return msgspec.json.encode({name: [each] for name, each in value.items()})
-    return msgspec.json.encode({name: each for name, each in value.items() if name != "id"})
+def _with_lists(body: bytes) -> bytes:
+    value = msgspec.json.decode(body or b"{}")
+    return msgspec.json.encode({name: [each] for name, each in value.items()})
+
+
+def _without(body: bytes, left_out: str) -> bytes:
+    def copy(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: copy(each) for name, each in value.items() if name != left_out}
+
+    return msgspec.json.encode(copy(msgspec.json.decode(body or b"{}")))
 
 
 async def post_json(url: str, body: bytes) -> None:

@@ -171,5 +171,6 @@ def _head(answer: Answer) -> bytes:
     lines: Iterable[str] = (
         f"{name}: {value}" for name, value in {**framing, **answer.headers}.items()
     )
-    phrase = HTTPStatus(answer.status).phrase
+    known = {each.value: each.phrase for each in HTTPStatus}
+    phrase = known.get(answer.status, "Unknown")  # some vendors have statuses of their own
     return "\r\n".join((f"HTTP/1.1 {answer.status} {phrase}", *lines, "", "")).encode("latin-1")

@@ -65,15 +65,17 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, status: int, body: object) -> Trouble:
         """Return what an answer with an error means: by its code, else by its status."""
-        code = at(body, *self.code_at)
-        if isinstance(code, str) and (found := self.of_code(code)):
+        if found := self.of_code(at(body, *self.code_at)):
             return found
         other = Trouble.REQUEST if status in _OUR_FAULT else Trouble.AMBIGUOUS
         return _BY_STATUS.get(status, other)
 
-    def of_code(self, code: str) -> Trouble | None:
-        """Return what a code means, None for one that the table does not know."""
-        matches = (trouble for name, trouble in self.codes.items() if fnmatchcase(code, name))
+    def of_code(self, code: object) -> Trouble | None:
+        """Return what a code means, a word or a number; None where the table does not know it."""
+        if not isinstance(code, str | int):
+            return None
+        text = str(code)
+        matches = (trouble for name, trouble in self.codes.items() if fnmatchcase(text, name))
         return next(matches, None)
 
 
@@ -123,10 +125,10 @@ class Api:
             timeout_s=timeout_s,
             answer_bytes_max=answer_bytes_max,
         )
-        answer = self._good(await self.upstream.send(call))
-        code = at(answer, *self.refusals.code_at)
-        if isinstance(code, str) and (known := self.refusals.of_code(code)):
-            raise UpstreamError(known)  # a refusal inside a good answer (F10)
+        reply = await self.upstream.send(call)
+        answer = self._good(reply)
+        if self.refusals.of_code(at(answer, *self.refusals.code_at)):
+            raise self.refused(reply)  # inside a good answer (F10)
         return answer
 
     def begin_again(self, attempt_id: str) -> None:
@@ -169,8 +171,7 @@ class Api:
 
     def failed(self, code: object) -> UpstreamError:
         """Return the error of a job that failed, by the code that was given for it."""
-        known = self.refusals.of_code(code) if isinstance(code, str) else None
-        return UpstreamError(known or Trouble.FAILED).of_job()
+        return UpstreamError(self.refusals.of_code(code) or Trouble.FAILED).of_job()
 
     def refused(self, reply: Reply) -> UpstreamError:
         """Return the error of an answer that refuses a call."""

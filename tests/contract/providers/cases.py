@@ -30,7 +30,9 @@ class Case:
         video, image, chat: models to ask for; None where it makes no such thing.
         usage: what a video of 5 s at 720p, 16:9 is counted as.
         finds: whether a lost start can be looked up.
+        takes_files: whether a picture can be sent, instead of an address to fetch it from.
         options: of the credential.
+        callback: what the upstream says by itself when `job-1` is done; empty: nothing.
     """
 
     provider: str
@@ -40,12 +42,24 @@ class Case:
     chat: str | None = None
     usage: dict[str, Any] = field(default_factory=dict)
     finds: bool = False
+    takes_files: bool = True
     options: dict[str, str] = field(default_factory=dict)
+    callback: str = '{"id": "job-1", "status": "succeeded"}'
 
     @property
     def id(self) -> str:
         """How a failing test names it."""
         return "-".join((self.provider, *self.options))
+
+
+def needs(what: str) -> Callable[[Any], Any]:
+    """Give a test the cases that have a model for `image` or `chat`."""
+
+    def mark(test: Any) -> Any:
+        test.needed = what
+        return test
+
+    return mark
 
 
 # fmt: off

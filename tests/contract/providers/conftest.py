@@ -1,4 +1,4 @@
-"""A provider against its emulator, once for each case."""
+"""A provider against its emulator, once for each case that makes what a test is about."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,10 +8,12 @@ import pytest
 from tests.contract.providers.cases import CASES, Bench, Case, bench
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.id)
-def case(request: pytest.FixtureRequest) -> Case:
-    one: Case = request.param
-    return one
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test every case that makes what it `needs`: videos, unless it says otherwise."""
+    if "case" in metafunc.fixturenames:
+        needed = getattr(metafunc.function, "needed", "video")
+        cases = [case for case in CASES if getattr(case, needed)]
+        metafunc.parametrize("case", cases, ids=lambda case: case.id)
 
 
 @pytest.fixture

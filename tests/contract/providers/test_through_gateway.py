@@ -16,7 +16,7 @@ from portico.outbound import UpstreamClient
 from portico.providers.base import Credential
 from portico.providers.registry import BUILDERS
 from tests.contract.gateways import Wired, started
-from tests.contract.providers.cases import LIMITS, SECRET, Case
+from tests.contract.providers.cases import LIMITS, SECRET, Case, needs
 
 SUBMIT = "/portico/v1/tasks"
 VIDEO = {"model": "seedance-2.0", "prompt": "my words", "params": {"ratio": "16:9"}}
@@ -86,11 +86,13 @@ async def test_video_ends_as_it_must_and_costs_what_it_may(through: Through, fau
     await check(through, VIDEO, fault, VIDEOS[fault])
 
 
+@needs("image")
 @pytest.mark.parametrize("fault", IMAGES, ids=str)
 async def test_picture_ends_as_it_must_and_costs_what_it_may(through: Through, fault):
     await check(through, IMAGE, fault, IMAGES[fault])
 
 
+@needs("chat")
 async def test_text_is_charged_by_what_the_upstream_counted(through: Through):
     answer = await through.wired.post("/v1/chat/completions", TEXT)
     assert answer.json()["choices"][0]["message"]["content"] == "This is an emulated answer."
@@ -98,6 +100,7 @@ async def test_text_is_charged_by_what_the_upstream_counted(through: Through):
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (4, 5)
 
 
+@needs("chat")
 async def test_text_that_breaks_off_is_not_charged_when_nobody_was_given_a_part(through: Through):
     before = await through.wired.balance()
     through.emulator.plans.add(Fault.TEXT_CUT, on=On.TEXT)
