@@ -5,7 +5,7 @@ from typing import Any
 
 from portico.core.clock import SECOND_MS
 from portico.emulators.chat import answer_text
-from portico.emulators.emulator import Emulator, Job, Received, RefusedError, Route
+from portico.emulators.emulator import Emulator, Job, Phase, Received, RefusedError, Route
 from portico.emulators.faults import Fault, On
 from portico.emulators.wire import Answer, json_answer
 
@@ -22,9 +22,22 @@ REFUSALS = {
     Fault.BROKEN_BEFORE: (500, "InternalServiceError", "InternalServerError"),
     Fault.BROKEN_AFTER: (500, "InternalServiceError", "InternalServerError"),
 }
+STATES = {
+    Phase.QUEUED: "queued",
+    Phase.RUNNING: "running",
+    Phase.STRANGE: "pondering",
+    Phase.STOPPED: "cancelled",
+    Phase.FAILED: "failed",
+    Phase.REFUSED: "failed",
+    Phase.DONE: "succeeded",
+}
 FAILURES = {
+    Phase.FAILED: "InternalServiceError",
+    Phase.REFUSED: "OutputVideoSensitiveContentDetected",
+}
+PICTURE_FAILURES: dict[Fault | None, str] = {
     Fault.TASK_FAILED: "InternalServiceError",
-    Fault.TASK_REFUSED: "OutputVideoSensitiveContentDetected",
+    Fault.TASK_REFUSED: "OutputImageSensitiveContentDetected",
 }
 FIELDS = {
     "model": str,
@@ -113,10 +126,7 @@ class ArkEmulator(Emulator):
         return json_answer({"id": job.id})
 
     async def _read(self, received: Received) -> Answer:
-        job = self.jobs.get(received.names[0])
-        if job is None or job.fault is Fault.TASK_LOST:
-            return self.refusal(Fault.NO_MODEL, "id")
-        return json_answer(self._shown(job))
+        return json_answer(self._shown(self.known(received)))
 
     async def _list(self, received: Received) -> Answer:
         asked = dict(received.request.query)
@@ -133,13 +143,11 @@ class ArkEmulator(Emulator):
         return json_answer({"total": len(items), "items": items[(page - 1) * size : page * size]})
 
     async def _stop(self, received: Received) -> Answer:
-        job = self.jobs.get(received.names[0])
-        if job is None:
-            return self.refusal(Fault.NO_MODEL, "id")
-        state = self._state(job)
-        if state in {"running", "cancelled"}:
-            return self.refusal(Fault.INVALID, "status")
-        if state == "queued":
+        job = self.known(received)
+        phase = self.phase(job)
+        if phase in {Phase.RUNNING, Phase.STOPPED}:
+            raise RefusedError(Fault.INVALID, "status")
+        if phase is Phase.QUEUED:
             job.is_stopped = True
         else:
             del self.jobs[job.id]
@@ -150,9 +158,8 @@ class ArkEmulator(Emulator):
         _check_fields(body, IMAGE_FIELDS, ("model", "prompt"))
         job = self.new_job(received, kind="image", prefix="img-")
         made: dict[str, Any] = {"url": self.file_url(job), "size": "2048x2048"}
-        if job.fault in FAILURES:
-            code = "OutputImageSensitiveContentDetected"
-            made = {"error": {"code": code if job.fault is Fault.TASK_REFUSED else "Internal"}}
+        if job.fault in PICTURE_FAILURES:
+            made = {"error": {"code": PICTURE_FAILURES[job.fault]}}
         answer = {"model": body["model"], "created": job.created_at // SECOND_MS, "data": [made]}
         usage = {"generated_images": 1, "output_tokens": 16_384, "total_tokens": 16_384}
         return json_answer(answer | ({} if job.fault is Fault.NO_USAGE else {"usage": usage}))
@@ -160,23 +167,13 @@ class ArkEmulator(Emulator):
     async def _text(self, received: Received) -> Answer:
         return answer_text(received)
 
-    def _state(self, job: Job) -> str:
-        if job.is_stopped:
-            return "cancelled"
-        if job.fault is Fault.STRANGE_STATE:
-            return "pondering"
-        if self.is_done(job):
-            return "failed" if job.fault in FAILURES else "succeeded"
-        half_at = (job.created_at + job.due_at) // 2
-        return "queued" if self.clock.now() < half_at else "running"
-
     def _shown(self, job: Job) -> dict[str, Any]:
-        body, state = job.body, self._state(job)
+        body, phase = job.body, self.phase(job)
         seconds = body.get("duration", 5)
         shown: dict[str, Any] = {
             "id": job.id,
             "model": body["model"],
-            "status": state,
+            "status": STATES[phase],
             "created_at": job.created_at // SECOND_MS,
             "updated_at": self.clock.now() // SECOND_MS,
             "seed": body.get("seed", 10),
@@ -187,9 +184,9 @@ class ArkEmulator(Emulator):
             "service_tier": body.get("service_tier", "default"),
             "execution_expires_after": body.get("execution_expires_after", EXPIRES_AFTER_S),
         }
-        if state == "failed" and job.fault is not None:
-            shown["error"] = {"code": FAILURES[job.fault], "message": "secret of an upstream"}
-        if state == "succeeded":
+        if phase in FAILURES:
+            shown["error"] = {"code": FAILURES[phase], "message": "secret of an upstream"}
+        if phase is Phase.DONE:
             shown["content"] = {"video_url": self.file_url(job)}
             counted = _video_tokens(shown["resolution"], seconds)
             if job.fault is Fault.BAD_USAGE:

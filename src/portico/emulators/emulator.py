@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib.resources import files
 from typing import Any
 
@@ -21,11 +22,35 @@ from portico.emulators.faults import MENU, Fault, On, Plans, When
 from portico.emulators.forms import read_form
 from portico.emulators.wire import Answer, Request, WireServer, json_answer
 
-FILE_STATES = {Fault.EMPTY_FILE, Fault.BROKEN_FILE, Fault.PAGE_URL, Fault.DEAD_URL}
+# Statuses that most vendors give to what they refuse.
+STATUSES = {
+    Fault.INVALID: 400,
+    Fault.REFUSED: 400,
+    Fault.BAD_KEY: 401,
+    Fault.NO_CREDIT: 402,
+    Fault.NO_MODEL: 404,
+    Fault.RATE_LIMITED: 429,
+    Fault.RATE_LIMITED_PLAIN: 429,
+    Fault.BROKEN_BEFORE: 500,
+    Fault.BROKEN_AFTER: 500,
+    Fault.BUSY: 503,
+}
 SLOW_S = 3.0
 TRICKLE_S = 0.2
 PAGE = b"<!doctype html><title>Gateway</title><h1>It works</h1>"
 Body = Mapping[str, Any]
+
+
+class Phase(StrEnum):
+    """How far a job is; each vendor has its own words."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    STRANGE = "strange"  # a state that no contract knows
+    STOPPED = "stopped"
+    FAILED = "failed"
+    REFUSED = "refused"  # its result, by the rules for content
+    DONE = "done"
 
 
 class RefusedError(Exception):
@@ -162,14 +187,32 @@ class Emulator:
         self.jobs[job.id] = job
         return job
 
-    def is_done(self, job: Job) -> bool:
-        """Whether a job has taken its time, whatever came of it."""
-        if job.fault in {Fault.TASK_STUCK, Fault.STRANGE_STATE}:
-            return False
-        if self.clock.now() < job.due_at:
-            return False
+    def known(self, received: Received) -> Job:
+        """Return the job that a path names.
+
+        Raises:
+            RefusedError: for one that is unknown, or lost.
+        """
+        job = self.jobs.get(received.names[0])
+        if job is None or job.fault is Fault.TASK_LOST:
+            raise RefusedError(Fault.NO_MODEL, "id")
+        return job
+
+    def phase(self, job: Job) -> Phase:
+        """Return how far a job is: half of its time it waits, half of it it runs."""
+        if job.is_stopped:
+            return Phase.STOPPED
+        if job.fault is Fault.STRANGE_STATE:
+            return Phase.STRANGE
+        now = self.clock.now()
+        if now < (job.created_at + job.due_at) // 2:
+            return Phase.QUEUED
+        if now < job.due_at or job.fault is Fault.TASK_STUCK:
+            return Phase.RUNNING
         job.reads_done += 1
-        return not (job.fault is Fault.TASK_RETURNS and job.reads_done > 1)
+        if job.fault is Fault.TASK_RETURNS and job.reads_done > 1:
+            return Phase.RUNNING
+        return _ENDS.get(job.fault or Fault.SLOW, Phase.DONE)
 
     def file_url(self, job: Job) -> str | None:
         """Return where a job's result is to be found, or is said to be."""
@@ -289,6 +332,9 @@ class _Wish(msgspec.Struct, frozen=True):
     fault: Fault
     on: On = On.BEGIN
     times: int = 1
+
+
+_ENDS = {Fault.TASK_FAILED: Phase.FAILED, Fault.TASK_REFUSED: Phase.REFUSED}
 
 
 def sample(suffix: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from portico.core.clock import SECOND_MS
 from portico.emulators.chat import answer_text
-from portico.emulators.emulator import Emulator, Job, Received, RefusedError, Route, sample
+from portico.emulators.emulator import Emulator, Job, Phase, Received, RefusedError, Route, sample
 from portico.emulators.faults import Fault, On
 from portico.emulators.wire import Answer, json_answer
 
@@ -23,7 +23,19 @@ REFUSALS = {
     Fault.BROKEN_BEFORE: (500, "server_error", "server_error"),
     Fault.BROKEN_AFTER: (500, "server_error", "server_error"),
 }
-FAILURES = {Fault.TASK_FAILED: "video_generation_failed", Fault.TASK_REFUSED: "moderation_blocked"}
+STATES = {
+    Phase.QUEUED: ("queued", 0),
+    Phase.RUNNING: ("in_progress", 50),
+    Phase.STRANGE: ("pondering", 50),
+    Phase.FAILED: ("failed", 100),
+    Phase.REFUSED: ("failed", 100),
+    Phase.DONE: ("completed", 100),
+}
+FAILURES = {Phase.FAILED: "video_generation_failed", Phase.REFUSED: "moderation_blocked"}
+PICTURE_FAILURES: dict[Fault | None, Fault] = {
+    Fault.TASK_FAILED: Fault.BROKEN_AFTER,
+    Fault.TASK_REFUSED: Fault.REFUSED,
+}
 FORMATS = {"url", "b64_json"}
 PICTURES = range(1, 11)
 POLL_AFTER_MS = "2000"
@@ -82,7 +94,7 @@ class OpenAiEmulator(Emulator):
         return json_answer(self._shown(job))
 
     async def _read(self, received: Received) -> Answer:
-        job = self._known(received)
+        job = self.known(received)
         return json_answer(self._shown(job), headers={"openai-poll-after-ms": POLL_AFTER_MS})
 
     async def _list(self, received: Received) -> Answer:
@@ -96,15 +108,19 @@ class OpenAiEmulator(Emulator):
         return json_answer({"object": "list", "data": data, "has_more": more} | ends)
 
     async def _content(self, received: Received) -> Answer:
-        job = self._known(received)
+        job = self.known(received)
         if received.request.query and ("variant", "thumbnail") in received.request.query:
             return Answer(body=sample("png"), headers={"content-type": "image/png"})
-        if not self.is_done(job) or job.fault in {Fault.DEAD_URL, Fault.NO_URL, Fault.PRIVATE_URL}:
+        if self.phase(job) is not Phase.DONE or job.fault in {
+            Fault.DEAD_URL,
+            Fault.NO_URL,
+            Fault.PRIVATE_URL,
+        }:
             return self.refusal(Fault.NO_MODEL, "video_id")
         return self._file(f"{job.id}.mp4")
 
     async def _stop(self, received: Received) -> Answer:
-        job = self._known(received)
+        job = self.known(received)
         job.is_stopped = True
         del self.jobs[job.id]
         return json_answer({"id": job.id, "deleted": True, "object": "video.deleted"})
@@ -118,10 +134,8 @@ class OpenAiEmulator(Emulator):
             raise RefusedError(Fault.INVALID, "n")
         if received.request.path.endswith("/edits") and "image" not in body | _singular(body):
             raise RefusedError(Fault.INVALID, "image")
-        if received.fault in FAILURES:
-            raise RefusedError(
-                Fault.REFUSED if received.fault is Fault.TASK_REFUSED else Fault.BROKEN_AFTER
-            )
+        if received.fault in PICTURE_FAILURES:
+            raise RefusedError(PICTURE_FAILURES[received.fault])
         job = self.new_job(received, kind="image", prefix="img-")
         made = {"url": self.file_url(job)} if shape == "url" else {"b64_json": _inside(job.fault)}
         counted = {"input_tokens": 8, "output_tokens": 1_056, "total_tokens": 1_064}
@@ -134,38 +148,25 @@ class OpenAiEmulator(Emulator):
     async def _text(self, received: Received) -> Answer:
         return answer_text(received)
 
-    def _known(self, received: Received) -> Job:
-        job = self.jobs.get(received.names[0])
-        if job is None or job.fault is Fault.TASK_LOST:
-            raise RefusedError(Fault.NO_MODEL, "video_id")
-        return job
-
-    def _state(self, job: Job) -> str:
-        if job.fault is Fault.STRANGE_STATE:
-            return "pondering"
-        if self.is_done(job):
-            return "failed" if job.fault in FAILURES else "completed"
-        half_at = (job.created_at + job.due_at) // 2
-        return "queued" if self.clock.now() < half_at else "in_progress"
-
     def _shown(self, job: Job) -> dict[str, Any]:
-        body, state = job.body, self._state(job)
+        body, phase = job.body, self.phase(job)
+        state, progress = STATES[phase]
         seconds = "-5" if job.fault is Fault.BAD_USAGE else str(body.get("seconds", "4"))
         shown: dict[str, Any] = {
             "id": job.id,
             "object": "video",
             "model": body.get("model", "sora-2"),
             "status": state,
-            "progress": {"queued": 0, "in_progress": 50}.get(state, 100),
+            "progress": progress,
             "created_at": job.created_at // SECOND_MS,
             "seconds": seconds,
             "size": body.get("size", "720x1280"),
         }
         if job.fault is Fault.NO_USAGE:
             del shown["seconds"]
-        if state == "failed" and job.fault is not None:
-            shown["error"] = {"code": FAILURES[job.fault], "message": "secret of an upstream"}
-        if state == "completed" and self.shows_url:
+        if phase in FAILURES:
+            shown["error"] = {"code": FAILURES[phase], "message": "secret of an upstream"}
+        if phase is Phase.DONE and self.shows_url:
             shown["metadata"] = {"url": self.file_url(job)}
         return shown
 
