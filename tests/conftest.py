@@ -14,7 +14,12 @@ import pytest
 from hypothesis import settings
 
 from portico.testing import make_database
-from tests.postgres import Postgres, in_thread, running
+from tests.kinds import KINDS
+from tests.postgres import Postgres, running
+from tests.s3 import _shared_server, bucket, frail_bucket
+from tests.valkey import valkey, valkey_program
+
+__all__ = ["_shared_server", "bucket", "frail_bucket", "valkey", "valkey_program"]  # fixtures
 
 _CALLS_OUT = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 _refused: list[str] = []
@@ -56,15 +61,41 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a migrated, empty database: every test that takes it runs on both kinds."""
-    if request.param == "sqlite":
-        path = tmp_path / "test.db"
-        make_database(path)
-        return f"sqlite:///{path}"
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of database: every test that takes it runs once on each."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> str:
+    """The URL of a migrated, empty database of either kind."""
+    if kind == "postgres":
+        return the_postgres(request).emptied()
+    path = tmp_path / "test.db"
+    make_database(path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def shared_database(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[str]:
+    """A database that a module's tests share; on both kinds, one after the other."""
+    if request.param == "postgres":
+        server = the_postgres(request)
+        url = server.fresh()
+        yield url
+        server.drop(url)
+        return
+    path = tmp_path_factory.mktemp("database") / "test.db"
+    make_database(path)
+    yield f"sqlite:///{path}"
+
+
+def the_postgres(request: pytest.FixtureRequest) -> Postgres:
+    """Return the server; only a test that runs on it starts it."""
     server: Postgres = request.getfixturevalue("postgres")
-    return in_thread(server.emptied())
+    return server
 
 
 def _guard(event: str, args: tuple[object, ...]) -> None:

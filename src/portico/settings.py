@@ -27,9 +27,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: str = ""
     """Database, `sqlite:///…` or `postgresql://…`; empty: SQLite in the data folder."""
     storage_url: str = ""
-    """Where results are kept; empty: the folder `files` in the data folder (`file:///…`)."""
+    """Where results are kept (`file:///…`, `s3://bucket/prefix`); empty: in the data folder."""
+    storage_links: str = "proxy"
+    """`proxy`: results are read and passed on; `signed`: links lead on to the bucket itself."""
     limits_url: str = ""
-    """Where request rates are counted; empty: in this process's memory."""
+    """Where request rates are counted (`valkey://…`, `redis://…`); empty: in this process."""
     public_url: str = ""
     """Address under which clients reach this server, for links; empty: http://host:port."""
     private_hosts: str = ""
@@ -48,12 +50,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Write logs as JSON lines instead of readable text."""
     render_processes: int = 0
     """Renders at once in this process; 0: as many as the machine has cores."""
+    queues: str = "render,upstream"
+    """Tasks this process takes: `render` (made on this machine), `upstream`; empty: none."""
     result_days: int = 15
     """Days a result can be downloaded."""
     task_attempts_max: int = 4
     """How often a task is tried before it fails."""
     stop_within_s: int = 20
     """Seconds that requests under way may take after a stop signal."""
+    drain_s: int = 0
+    """Seconds after a stop signal in which new requests are still answered, though not ready."""
     xpilot_submits_per_minute: int = 30
     """xPilot: generate calls a minute and key; 0: no limit."""
     xpilot_reads_per_minute: int = 600
@@ -80,6 +86,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def database(self) -> str:
         """The database's URL, with the default filled in."""
         return self.database_url or f"sqlite:///{self.folder / 'portico.db'}"
+
+    @property
+    def queue_names(self) -> frozenset[str]:
+        """The queues from which this process takes tasks."""
+        return frozenset(filter(None, (part.strip() for part in self.queues.split(","))))
+
+    @property
+    def storage(self) -> str:
+        """The storage's URL, with the default filled in."""
+        return self.storage_url or f"file://{self.folder / 'files'}"
 
     @property
     def shown_url(self) -> str:

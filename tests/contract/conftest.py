@@ -25,12 +25,14 @@ def host(_one_host: MediaHost) -> MediaHost:
 
 
 @pytest.fixture
-async def start(tmp_path: Path, host: MediaHost) -> AsyncIterator[Callable[..., Awaitable[Wired]]]:
-    """Start gateways that may reach the media host; see `started` for what can be said."""
+async def start(
+    tmp_path: Path, host: MediaHost, database: str
+) -> AsyncIterator[Callable[..., Awaitable[Wired]]]:
+    """Start gateways that may reach the media host, on either kind of database."""
     async with AsyncExitStack() as open_gateways:
 
         async def start_one(**given: Any) -> Wired:
-            given = {"private_hosts": host.address} | given
+            given = {"private_hosts": host.address, "database_url": database} | given
             return await open_gateways.enter_async_context(started(tmp_path, **given))
 
         yield start_one

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from portico.core.money import MICRO
 from portico.flows import administer
 from portico.flows.administer import Desk
 from portico.ledger import Difference
+from portico.settings import CONFIG_FILE
 
 READY_S = 30.0
 EMAIL = "customer@example.com"
@@ -114,6 +116,11 @@ def child_environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if not name.startswith("PORTICO_")}
 
 
+def use_database(data: Path, url: str) -> None:
+    """Let whoever works with a data folder use this database; its settings say so."""
+    (data / CONFIG_FILE).write_text(f"database_url = {json.dumps(url)}\n")
+
+
 def make_account(data: Path, *, balance: int = 10_000, email: str = EMAIL) -> str:
     """Add an account with a key to a data folder; returns the key."""
 
@@ -133,7 +140,8 @@ def with_desk(data: Path, work: Any) -> Any:
     """Do something with the database of a data folder."""
 
     async def main() -> Any:
-        desk = await open_desk(settings.load({}, data=str(data)))
+        environment = {"PORTICO_CONFIG": str(data / CONFIG_FILE)}
+        desk = await open_desk(settings.load(environment, data=str(data)))
         try:
             return await work(desk)
         finally:

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.running import child_environment, make_account, running, until
+from tests.e2e.running import child_environment, make_account, running, until, verify
+from tests.postgres import Postgres
 
 pytestmark = pytest.mark.e2e
 
@@ -96,12 +97,22 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 @pytest.fixture
-def data(tmp_path):
+def new(tmp_path):
+    """Where a data folder may be made."""
     return tmp_path / "data"
 
 
-def test_banner_is_printed_once_the_server_listens(data):
-    with demo(data) as server:
+@pytest.fixture
+def own(request, kind: str) -> dict[str, str]:
+    """Settings of an installation that is to make its own schema, on either kind of database."""
+    if kind == "sqlite":
+        return {}
+    server: Postgres = request.getfixturevalue("postgres")
+    return {"PORTICO_DATABASE_URL": server.fresh("template0")}
+
+
+def test_banner_is_printed_once_the_server_listens(new, own):
+    with demo(new, **own) as server:
         assert requests.get(f"{server.url}/readyz", timeout=5).status_code == 200
         assert CODES_OF_COLOUR not in server.banner
         balance = requests.get(
@@ -113,19 +124,19 @@ def test_banner_is_printed_once_the_server_listens(data):
         assert server.stop() == 0
 
 
-def test_second_start_prints_the_same_key(data):
-    with demo(data) as first:
+def test_second_start_prints_the_same_key(new, own):
+    with demo(new, **own) as first:
         assert first.stop(signal.SIGINT) == 0
-    with demo(data) as second:
+    with demo(new, **own) as second:
         assert (second.key, "1000 (account" in second.banner) == (first.key, True)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_pasted_line_gives_a_video(data, tmp_path):
+def test_pasted_line_gives_a_video(new, tmp_path):
     import av
 
-    with demo(data) as server:
+    with demo(new) as server:
         line = server.line("curl ")
         subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True, timeout=90)
         with av.open(tmp_path / "portico.mp4") as video:
@@ -135,17 +146,17 @@ def test_pasted_line_gives_a_video(data, tmp_path):
             frames = sum(1 for _ in video.decode(stream))
             assert stream.average_rate in {24, 25, 30}
             assert frames == pytest.approx(5 * stream.average_rate, abs=1)
-        assert run("ledger", "verify", "--data", data).returncode == 0
+        assert run("ledger", "verify", "--data", new).returncode == 0
 
 
-def test_generate_saves_a_file_and_says_what_it_cost(data, tmp_path):
-    with demo(data, PORTICO_SIMULATE="1") as server:
+def test_generate_saves_a_file_and_says_what_it_cost(new, tmp_path):
+    with demo(new, PORTICO_SIMULATE="1") as server:
         target = tmp_path / "lake.png"
         words = shlex.split(server.line(str(COMMAND)))
         assert words[1] == "generate"
         ran = run(
             "generate", "a lake", "-m", "portico/picture", "-o", target, "--json",
-            "--url", server.url, "--data", data,
+            "--url", server.url, "--data", new,
         )  # fmt: skip
         assert ran.stderr == ""
         result = json.loads(ran.stdout)
@@ -154,8 +165,8 @@ def test_generate_saves_a_file_and_says_what_it_cost(data, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_every_first_call_of_the_start_page_works_as_pasted(data, tmp_path):
-    with demo(data, PORTICO_SIMULATE="1") as server:
+def test_every_first_call_of_the_start_page_works_as_pasted(new, tmp_path):
+    with demo(new, PORTICO_SIMULATE="1") as server:
         page = requests.get(server.url, timeout=5).text
         commands = re.findall(r"<code>(curl .*?)</code>", page, flags=re.DOTALL)
         assert len(commands) >= 5
@@ -171,25 +182,29 @@ def test_every_first_call_of_the_start_page_works_as_pasted(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_commands_work_while_the_server_runs(data, tmp_path):
-    with demo(data, PORTICO_SIMULATE="1") as server:
+def test_commands_work_while_the_server_runs(new, own, kind, tmp_path):
+    def ran(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, "--data", new, **own)
+
+    with demo(new, PORTICO_SIMULATE="1", **own) as server:
         made = json.loads(
-            run("account", "create", "--email", "ann@example.com", "--credits", "5", "--json",
-                "--data", data).stdout
-        )  # fmt: skip
-        assert made["available"] == "5"
-        key = json.loads(
-            run("key", "create", "--account", "ann@example.com", "--json", "--data", data).stdout
+            ran(
+                "account", "create", "--email", "ann@example.com", "--credits", "5", "--json"
+            ).stdout
         )
+        assert made["available"] == "5"
+        key = json.loads(ran("key", "create", "--account", "ann@example.com", "--json").stdout)
         assert _status(server, key["key"]) == 200
-        assert run("account", "suspend", "ann@example.com", "--data", data).returncode == 0
+        assert ran("account", "suspend", "ann@example.com").returncode == 0
         assert _status(server, key["key"]) == 403
-        assert run("account", "resume", "ann@example.com", "--data", data).returncode == 0
+        assert ran("account", "resume", "ann@example.com").returncode == 0
         assert _status(server, key["key"]) == 200
-        assert run("key", "revoke", key["key_id"], "--data", data).returncode == 0
+        assert ran("key", "revoke", key["key_id"]).returncode == 0
         assert _status(server, key["key"]) == 401
-        assert run("backup", tmp_path / "copy.db", "--data", data).returncode == 0
-        assert run("ledger", "verify", "--data", data).returncode == 0
+        backup = ran("backup", tmp_path / "copy.db")
+        assert (backup.returncode == 0) == (kind == "sqlite")
+        assert ("pg_dump" in backup.stderr) == (kind == "postgres")
+        assert ran("ledger", "verify").returncode == 0
 
 
 def _status(server: Demo, key: str) -> int:
@@ -197,23 +212,22 @@ def _status(server: Demo, key: str) -> int:
     return requests.get(f"{server.url}/portico/v1/balance", headers=headers, timeout=5).status_code
 
 
-def test_port_that_is_taken_ends_the_start_in_one_line(data):
+def test_port_that_is_taken_ends_the_start_in_one_line(new):
     with socket.create_server(("127.0.0.1", 0)) as other:
-        ran = run("serve", "--port", str(other.getsockname()[1]), "--data", data)
+        ran = run("serve", "--port", str(other.getsockname()[1]), "--data", new)
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
-    assert not data.exists()
+    assert not new.exists()
 
 
-def test_faulty_catalogue_ends_the_start_in_one_line(data, tmp_path):
+def test_faulty_catalogue_ends_the_start_in_one_line(new, tmp_path):
     (tmp_path / "mine.toml").write_text("[[models]]\nid = 5\n")
-    ran = run("serve", "--port", "0", "--data", data, PORTICO_CATALOGUE=str(tmp_path))
+    ran = run("serve", "--port", "0", "--data", new, PORTICO_CATALOGUE=str(tmp_path))
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr.splitlines()[-1].startswith("portico: cannot start: mine.toml")
 
 
 def test_stop_signal_lets_a_request_under_way_end(data):
-    data.mkdir()
     key = make_account(data)
     with running(data, key, PORTICO_SIMULATE="latency=1s") as server:
         with _submitting(server, key) as answer:
@@ -224,17 +238,15 @@ def test_stop_signal_lets_a_request_under_way_end(data):
 
 
 def test_stop_signal_ends_in_time_although_a_client_hangs(data):
-    data.mkdir()
     key = make_account(data)
     environment = {"PORTICO_SIMULATE": "latency=120s", "PORTICO_STOP_WITHIN_S": "1"}
     with running(data, key, **environment) as server, _submitting(server, key):
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(15) == 0
-    assert run("ledger", "verify", "--data", data).returncode == 0
+    assert verify(data) == []
 
 
 def test_second_signal_ends_at_once_and_loses_nothing(data):
-    data.mkdir()
     key = make_account(data)
     with running(data, key, PORTICO_SIMULATE="latency=2s") as server:
         task = server.post("/portico/v1/tasks", json={"prompt": "a lake"}).json()["task"]
@@ -247,7 +259,7 @@ def test_second_signal_ends_at_once_and_loses_nothing(data):
             assert server.process.wait(5) == 128 + signal.SIGTERM
     with running(data, key, PORTICO_SIMULATE="1") as server:
         assert server.ended(task["id"])["state"] == "succeeded"
-    assert run("ledger", "verify", "--data", data).returncode == 0
+    assert verify(data) == []
 
 
 @contextlib.contextmanager
@@ -277,7 +289,6 @@ def _submitting(server, key):
 
 @pytest.mark.parametrize("form", ["false", "true"])
 def test_log_has_no_keys_and_no_prompts(data, form):
-    data.mkdir()
     key = make_account(data)
     prompt = "a canary in a very particular coal mine"
     with running(data, key, PORTICO_LOG_LEVEL="debug", PORTICO_LOG_JSON=form,
@@ -295,7 +306,7 @@ def test_log_has_no_keys_and_no_prompts(data, form):
         assert all(json.loads(line)["event"] for line in lines)
 
 
-def test_module_runs_like_the_command(data):
+def test_module_runs_like_the_command(new):
     ran = subprocess.run(
         [sys.executable, "-m", "portico", "--version"],
         env=child_environment(),

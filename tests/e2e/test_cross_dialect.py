@@ -68,8 +68,9 @@ def host() -> Iterator[MediaHost]:
 
 
 @pytest.fixture
-async def wired(tmp_path: Path, host: MediaHost) -> AsyncIterator[Wired]:
-    async with started(tmp_path, script=[UNDER_WAY], private_hosts=host.address) as gateway:
+async def wired(tmp_path: Path, host: MediaHost, database: str) -> AsyncIterator[Wired]:
+    given: dict[str, Any] = {"private_hosts": host.address, "database_url": database}
+    async with started(tmp_path, script=[UNDER_WAY], **given) as gateway:
         yield gateway
 
 
@@ -82,7 +83,7 @@ def found(answer: Any, path: tuple[str, ...]) -> str:
 async def submit(wired: Wired, dialect: str, host: MediaHost) -> str:
     """Submit a task in a dialect; returns its id without what dialects put before it."""
     path, body, where = SUBMITS[dialect]
-    given = {name: f"{host.url}/a.png" if value == "PICTURE" else value
+    given: dict[str, Any] = {name: f"{host.url}/a.png" if value == "PICTURE" else value
              for name, value in body.items()}  # fmt: skip
     answer = await wired.post(path, given)
     assert answer.status_code in {200, 202}, answer.text

@@ -74,14 +74,14 @@ def post(server: Server, path: str, body: bytes, **headers: str) -> bytes:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def serve(data: Path) -> Iterator[Callable[..., Server]]:
     """Start one server whose upstream takes longer than any test."""
     stops = []
 
     def start(balance: int) -> Server:
-        key = make_account(tmp_path, balance=balance)
+        key = make_account(data, balance=balance)
         context = running(
-            tmp_path,
+            data,
             key,
             PORTICO_SIMULATE="latency=600s",
             PORTICO_LOG_LEVEL="error",

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from portico.flows import administer
+from portico.store.sqlite import back_up
 from tests.e2e.running import (
     EMAIL,
     Server,
@@ -19,9 +21,11 @@ from tests.e2e.running import (
     running,
     start,
     until,
+    use_database,
     verify,
     with_desk,
 )
+from tests.postgres import Postgres
 
 pytestmark = pytest.mark.e2e
 
@@ -31,13 +35,6 @@ SHORT_VIDEO = {
     "params": {"duration": 1, "size": "640x640", "audio": False},
 }
 CHAT = {"model": "portico-echo", "messages": [{"role": "user", "content": "Hello"}]}
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
 
 
 def submit(server: Server, body: dict[str, Any] | None = None) -> str:
@@ -163,16 +160,53 @@ def test_kill_leaves_no_render_behind(data):
     raise AssertionError(message)
 
 
-def test_copy_made_under_load_restores_to_a_sound_ledger(data, tmp_path):
+class OnSqlite:
+    """Copied by Portico itself; a copy is put in the place of the database."""
+
+    def copy(self, data: Path, target: Path) -> None:
+        back_up(data / "portico.db", target)
+
+    def restore(self, copy: Path, folder: Path) -> None:
+        copy.rename(folder / "portico.db")
+
+
+class OnPostgres:
+    """Copied by Postgres's own tools, as `portico backup` says, into an empty database."""
+
+    def __init__(self, server: Postgres, url: str) -> None:
+        self.server, self.url = server, url
+
+    def copy(self, data: Path, target: Path) -> None:
+        self._run("pg_dump", "--format=custom", f"--file={target}", self.url)
+
+    def restore(self, copy: Path, folder: Path) -> None:
+        url = self.server.fresh("template0")
+        self._run("pg_restore", "--exit-on-error", f"--dbname={url}", copy)
+        use_database(folder, url)
+
+    def _run(self, tool: str, *arguments: str | Path) -> None:
+        subprocess.run([self.server.binaries / tool, *arguments], check=True, timeout=60)
+
+
+@pytest.fixture
+def kept(request, kind: str) -> OnSqlite | OnPostgres:
+    """Who copies the database and restores copies."""
+    if kind == "sqlite":
+        return OnSqlite()
+    server: Postgres = request.getfixturevalue("postgres")
+    return OnPostgres(server, request.getfixturevalue("database"))
+
+
+def test_copy_made_under_load_restores_to_a_sound_ledger(data, tmp_path, kept):
     key = make_account(data)
-    copies = [tmp_path / f"copy-{number}.db" for number in range(3)]
+    copies = [tmp_path / f"copy-{number}" for number in range(3)]
     with running(data, key, PORTICO_SIMULATE="latency=0.05s") as server:
         busy = threading.Event()
         crowd = [threading.Thread(target=submit_until, args=(server, busy)) for _ in range(4)]
         for each in crowd:
             each.start()
         for copy in copies:
-            with_desk(data, copy_to(copy))
+            kept.copy(data, copy)
         busy.set()
         for each in crowd:
             each.join(30)
@@ -182,7 +216,7 @@ def test_copy_made_under_load_restores_to_a_sound_ledger(data, tmp_path):
     folders = [tmp_path / f"restored-{number}" for number in range(len(copies))]
     for folder, copy in zip(folders, copies, strict=True):
         folder.mkdir()
-        copy.rename(folder / "portico.db")
+        kept.restore(copy, folder)
         assert verify(folder) == []
     restored = folders[-1]
     with running(restored, key, PORTICO_SIMULATE="1") as server:
@@ -232,10 +266,6 @@ def balance_in(data: Path) -> tuple[int, int]:
 
 def suspend(data: Path, *, suspended: bool) -> None:
     with_desk(data, lambda desk: administer.set_suspended(desk, EMAIL, suspended=suspended))
-
-
-def copy_to(target: Path) -> Callable[[administer.Desk], Any]:
-    return lambda desk: desk.store.copy_to(str(target))
 
 
 def submit_until(server: Server, enough: threading.Event) -> None:

@@ -1,7 +1,6 @@
 """What operators do takes effect on the very next request, and leaves exact books."""
 
 import asyncio
-import sqlite3
 
 import pytest
 import structlog
@@ -12,6 +11,7 @@ from portico.core.money import MICRO
 from portico.flows import administer, sweep
 from portico.flows.admit import Bucket, admit
 from portico.testing import START
+from tests.raw_sql import raw_sql
 
 EMAIL = "ann@example.com"
 
@@ -137,21 +137,19 @@ async def test_webhook_secret_stays_the_same_and_is_the_accounts_own(house, key)
     assert len(secrets) == 2
 
 
-async def test_verify_finds_a_task_whose_money_disagrees(house, tmp_path):
+async def test_verify_finds_a_task_whose_money_disagrees(house, database):
     await house.run(await house.submit())
-    with sqlite3.connect(tmp_path / "test.db") as connection:
-        connection.execute("UPDATE tasks SET charged = charged + 1")
-    connection.close()
+    async with raw_sql(database) as sql:
+        await sql.execute("UPDATE tasks SET charged = charged + 1")
 
     (found,) = await administer.verify(house.desk)
     assert "state and money disagree" in str(found)
 
 
-async def test_check_of_the_ledger_raises_an_alarm_for_a_difference(house, tmp_path):
+async def test_check_of_the_ledger_raises_an_alarm_for_a_difference(house, database):
     await house.run(await house.submit())
-    with sqlite3.connect(tmp_path / "test.db") as connection:
-        connection.execute("UPDATE tasks SET charged = charged + 1")
-    connection.close()
+    async with raw_sql(database) as sql:
+        await sql.execute("UPDATE tasks SET charged = charged + 1")
 
     with structlog.testing.capture_logs() as logs:
         checking = asyncio.create_task(sweep.run_checks(house.gateway))

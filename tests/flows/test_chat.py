@@ -12,7 +12,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatUsage, Chunk
 from portico.core.money import MICRO
 from portico.core.views import TaskState
-from portico.flows import chat, lookup, sweep
+from portico.flows import chat, claim, lookup
 from portico.flows.chat import ChatStream, complete, open_stream
 from portico.flows.chat_answer import ChatAnswer
 from portico.flows.submit import Repeat, Terms
@@ -357,11 +357,11 @@ class AwayStore:
         self.real = real
         self.failures = 0
 
-    async def write(self, work):
+    async def write(self, work, *, lane=None):
         if self.failures:
             self.failures -= 1
             raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again") from sqlite3.Error()
-        return await self.real.write(work)
+        return await self.real.write(work, lane=lane)
 
     def __getattr__(self, name) -> Any:
         return getattr(self.real, name)
@@ -449,5 +449,5 @@ async def test_text_that_was_ended_by_somebody_else_stays_ended(house):
 
 async def give_up_all(house):
     """Do what the start of another process does with texts."""
-    for task_id, _ in await house.gateway.store.read(tasks.open_ids):
-        await sweep._give_up_text(house.gateway, task_id)
+    for task_id in await house.gateway.store.read(tasks.open_ids):
+        await claim._give_up_text(house.gateway, task_id)

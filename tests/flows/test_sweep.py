@@ -15,7 +15,7 @@ from portico.core.money import MICRO
 from portico.core.views import TaskState
 from portico.flows import chat, download, lookup, sweep
 from portico.flows.submit import Repeat, Terms
-from portico.flows.sweep import ORPHAN_AFTER_S, recover, run_sweeps, sweep_files, sweep_orphans
+from portico.flows.sweep import ORPHAN_AFTER_S, run_sweeps, sweep_files, sweep_orphans
 from portico.testing import START, let_run
 from tests.flows.test_chat import Gate, begin, writes
 from tests.flows.wiring import MADE, UNDER_WAY, VIDEO, until
@@ -181,7 +181,7 @@ async def test_task_a_crash_left_open_is_taken_up_and_charged_once(house, point)
     faults.arm(None)
     house.engine.woken.clear()
 
-    assert await recover(house.gateway) == 1
+    assert await house.restart() == 1
     assert house.engine.woken == [task_id]
     house.answers(UNDER_WAY, MADE)
     task = await house.run(task_id)
@@ -213,7 +213,7 @@ async def test_crash_after_the_settlement_leaves_nothing_to_do(house):
     assert (await house.run(task_id)).state is TaskState.SUCCEEDED
     faults.arm(None)
 
-    assert await recover(house.gateway) == 0
+    assert await house.restart() == 0
     assert house.work == []
     await house.assert_charged(PRICE)
 
@@ -226,7 +226,7 @@ async def test_text_a_crash_left_open_is_refunded_and_its_key_is_free(house):
     stream._pump.cancel()
     await asyncio.gather(stream._pump, return_exceptions=True)
 
-    assert await recover(house.gateway) == 1
+    await house.restart()
 
     assert (await house.task(stream.task_id)).failure_code is ErrorCode.UPSTREAM_FAILED
     assert await chat.replayed(house.gateway, house.caller, REPEAT) is None
@@ -239,13 +239,13 @@ async def test_work_folders_of_open_tasks_alone_survive_a_restart(house):
     await house.step(task_id)
     (house.gateway.work_folder / "ast_forgotten").mkdir()
 
-    await recover(house.gateway)
+    await house.restart()
 
     assert house.work == [str(task_id)]
 
 
 async def test_first_start_has_nothing_to_recover(house):
-    assert await recover(house.gateway) == 0
+    assert await house.restart() == 0
     assert house.work == []
 
 

@@ -18,7 +18,8 @@ from portico.core.jobs import ChatAsk, MediaAsk, Message
 from portico.core.money import MICRO, Credits
 from portico.core.views import Caller
 from portico.delivery import Delivery
-from portico.flows import administer, submit
+from portico.engines import Runner
+from portico.flows import administer, claim, submit
 from portico.flows.administer import Desk
 from portico.flows.gateway import Gateway, Limits, Providers
 from portico.flows.run import step
@@ -67,9 +68,16 @@ class FakeEngine:
     """Remembers who was woken."""
 
     woken: list[TaskId] = field(default_factory=list)
+    nudged: list[TaskId] = field(default_factory=list)
 
     def wake(self, task_id: TaskId, *, after_s: float = 0.0) -> None:
         self.woken.append(task_id)
+
+    def nudge(self, task_id: TaskId) -> None:
+        self.nudged.append(task_id)
+
+    def forget_all(self) -> None:
+        self.woken.clear()
 
 
 @dataclass(slots=True)
@@ -146,6 +154,12 @@ class House:
     engine: FakeEngine
     storage: FailingStorage
     folder: Path
+
+    async def restart(self) -> int:
+        """Begin again as another process, which finds what this one left."""
+        runner = Runner(self.gateway.ids.opaque_id("run"))
+        self.gateway = replace(self.gateway, runner=runner)
+        return await claim.join(self.gateway)
 
     def answers(self, *script: Any) -> None:
         """Let the upstream answer this from now on; the last one again and again."""

@@ -48,7 +48,7 @@ async def evil() -> AsyncIterator[EvilHost]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(
-    tmp_path_factory, logged, host: MediaHost, evil: EvilHost
+    tmp_path_factory, logged, host: MediaHost, evil: EvilHost, shared_database: str
 ) -> AsyncIterator[Wired]:
     """A gateway nothing is too fast for, whose upstream makes everything at once.
 
@@ -60,6 +60,7 @@ async def gateway(
         balance="1000000",
         xpilot_submits_per_minute=0,
         xpilot_reads_per_minute=0,
+        database_url=shared_database,
     ) as wired:
         hosts = host_pairs(f"{host.address},{evil.address}")
         patient = wired.gateway.door

@@ -2,8 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -11,11 +11,13 @@ from starlette.datastructures import UploadFile
 
 from portico.core import faults
 from portico.flows import administer
+from portico.store.open import is_postgres
 from tests.contract.gateways import PICTURE, UNDER_WAY, Wired, made
 from tests.hostile.evil_host import EvilHost, says
 from tests.hostile.shapes import check_refusal
 from tests.hostile.standing import held, standing
 from tests.hostile.surface import WORKING, Door, sound
+from tests.raw_sql import raw_sql
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BUSY = {
@@ -36,12 +38,26 @@ POINTS = (
     "settle.before_commit",
     "writer.before_commit",
 )
+NO_ROOM = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'could not extend file "x"' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER no_room BEFORE INSERT ON tasks EXECUTE FUNCTION no_room()
+"""
 SPOOLED = PICTURE + b"\0" * 2 * 2**20  # too large for a form to keep in memory
 
 
-@contextmanager
-def full_database(gateway: Wired) -> Iterator[None]:
-    """Let SQLite find no room for another page, as on a full disk."""
+@asynccontextmanager
+async def full_database(gateway: Wired) -> AsyncIterator[None]:
+    """Let the database find no room for another page or row, as on a full disk."""
+    url = gateway.app.settings.database
+    if is_postgres(url):
+        async with raw_sql(url) as sql:
+            await sql.execute(NO_ROOM)
+            try:
+                yield
+            finally:
+                await sql.execute("DROP FUNCTION no_room() CASCADE")
+        return
     store: Any = gateway.gateway.store
     connection = store._writer
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -82,7 +98,7 @@ async def test_commit_that_finds_no_room_is_refused_in_shape(gateway: Wired, hos
 
 async def test_full_database_refuses_until_there_is_room(gateway: Wired):
     refused = 0
-    with full_database(gateway):
+    async with full_database(gateway):
         for number in range(400):
             before = await standing(gateway)
             answer = await gateway.post(SUBMIT, {"prompt": f"{number} " + "a boat " * 200})

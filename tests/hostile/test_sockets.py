@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from tests.e2e.running import Server, make_account, running, verify
+from tests.e2e.running import Server, make_account, running, use_database, verify
 from tests.hostile.shapes import check_error
 
 pytestmark = pytest.mark.e2e
@@ -27,8 +27,9 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
+def server(tmp_path_factory, shared_database) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("sockets")
+    use_database(data, shared_database)
     key = make_account(data)
     with running(data, key, PORTICO_SIMULATE="1", PORTICO_LOG_LEVEL="debug") as started:
         yield started

@@ -9,12 +9,13 @@ from portico import ledger, tasks
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.money import MICRO
 from portico.ledger import Balance
-from portico.testing import add_account, admit, new_task, open_test_store
+from portico.store import open_store
+from portico.testing import add_account, admit, new_task
 
 
 @pytest.fixture
-async def store(tmp_path):
-    opened = await open_test_store(tmp_path)
+async def store(database):
+    opened = await open_store(database)
     yield opened
     await opened.close()
 

@@ -9,6 +9,7 @@ above its ceiling. It knows dialects only as names.
 
 from portico.catalogue.catalogue import Catalogue, load
 from portico.catalogue.offerings import (
+    LOCAL_PROVIDER,
     ChatLimits,
     InputRule,
     Model,
@@ -23,6 +24,7 @@ from portico.catalogue.params import allowance
 from portico.catalogue.prices import Price, Quote, QuoteLine
 
 __all__ = [
+    "LOCAL_PROVIDER",
     "Catalogue",
     "ChatLimits",
     "InputRule",

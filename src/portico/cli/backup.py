@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from portico.cli.desk import at_desk
+from portico.cli.configuration import read_settings
+from portico.cli.desk import require_database
 from portico.cli.failure import refusal
 from portico.cli.options import Data, Json, plain
 from portico.cli.output import answer
-from portico.flows.administer import Desk
+from portico.store.open import is_postgres, sqlite_path
+from portico.store.sqlite import back_up
 
 app = plain()
 
@@ -32,11 +34,12 @@ def backup(
     if not target.parent.is_dir():
         message = f"there is no folder {target.parent}"
         raise refusal(message)
-
-    async def copy(desk: Desk) -> None:
-        await desk.store.copy_to(str(target))
-
-    at_desk(data, copy)
+    settings = read_settings(data)
+    if is_postgres(settings.database):
+        message = f"copy a Postgres database with its own tool: pg_dump -Fc --file={target}"
+        raise refusal(message)
+    require_database(settings)
+    back_up(sqlite_path(settings.database), target)
     size_bytes = target.stat().st_size
     text = f"Copied the database to {target} ({size_bytes:,} bytes)."
     answer({"file": str(target), "size_bytes": size_bytes}, text, as_json=as_json)

@@ -76,7 +76,7 @@ class GuardedConnection(HttpToolsProtocol):
         self.app = self._overloaded if is_full else self._answer
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
-        if is_full:
+        if is_full or self._application.is_leaving:
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 from portico import __version__
 from portico.app import App
 from portico.cli import demo as demonstration
+from portico.cli.berth import Berth
 from portico.cli.configuration import read_settings
+from portico.cli.crew import run_crew
 from portico.cli.logs import set_up
 from portico.cli.server import run_server
 from portico.flows.administer import Desk
 from portico.settings import Settings
 
 PORT_MAX = 65_535
+WORKERS_MAX = 64
 ABOUT = """Start the server, and run until Ctrl-C or SIGTERM. Without --demo no account exists
 until you make one with `portico account create`."""
 
@@ -29,8 +32,13 @@ def serve(arguments: list[str]) -> None:
     settings = read_settings(given.data, host=given.host, port=given.port)
     if given.demo and not demonstration.is_loopback(settings.host):
         parser.error(f"--demo listens on this machine only, not on {settings.host}")
+    if given.workers > 1 and given.demo:
+        parser.error("--demo is one process; leave out --workers")
     set_up(level=settings.log_level, as_json=settings.log_json)
-    run_server(settings, _demo if given.demo else _plain)
+    if given.workers > 1:
+        run_crew(settings, arguments, size=given.workers, announce=_announce)
+    else:
+        run_server(settings, _demo if given.demo else _plain, berth=given.berth)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,12 +54,28 @@ def _parser() -> argparse.ArgumentParser:
         help="make a demo account with 1,000 credits, print its key, and listen on this "
         "machine only",
     )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=_size,
+        default=1,
+        help="so many API processes on one port, on a Postgres database; SIGHUP replaces them "
+        "one after the other",
+    )
+    parser.add_argument("--berth", type=Berth.read, help=argparse.SUPPRESS)  # from `crew`
     return parser
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= PORT_MAX):
         message = f"{text!r} is not a port from 0 to {PORT_MAX}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= WORKERS_MAX):
+        message = f"{text!r} is not a number from 1 to {WORKERS_MAX}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 
@@ -65,12 +89,11 @@ async def _demo(app: App) -> Callable[[], None]:
 
 
 async def _plain(app: App) -> Callable[[], None]:
-    text = _first_steps(app.settings)
-    return lambda: print(text, flush=True)
+    return lambda: _announce(app.settings)
 
 
-def _first_steps(settings: Settings) -> str:
-    return f"Portico {__version__} is ready at {settings.shown_url}/"
+def _announce(settings: Settings) -> None:
+    print(f"Portico {__version__} is ready at {settings.shown_url}/", flush=True)
 
 
 def _desk(app: App) -> Desk:

@@ -14,12 +14,14 @@ import structlog
 import uvicorn
 
 from portico.app import App
+from portico.cli.berth import Berth
 from portico.cli.connections import CONNECTIONS_MAX, IDLE_S, GuardedConnection
 from portico.cli.failure import refusal
 from portico.settings import Settings
 
 FILES_BESIDE_CONNECTIONS = 1_024  # databases, results, uploads, connections to upstreams
 BACKLOG = 2_048
+DRAIN_LOOK_S = 0.05
 CUT_OFF_WITHIN_S = 2.0
 SETTLE_WITHIN_S = 0.2  # texts settle in tasks of their own, a commit or two after their request
 _log = structlog.get_logger("portico.server")
@@ -27,37 +29,72 @@ _log = structlog.get_logger("portico.server")
 Prepare = Callable[[App], Awaitable[Callable[[], None] | None]]
 
 
-def run_server(settings: Settings, prepare: Prepare) -> None:
+def run_server(
+    settings: Settings,
+    prepare: Prepare,
+    *,
+    berth: Berth | None = None,
+    only_health: bool = False,
+) -> None:
     """Serve until a signal says stop; a second signal ends the process at once.
 
     Args:
         settings: port 0 takes any free port.
         prepare: awaited once the application has started; what it returns is called once the
             server listens.
+        berth: for one of several processes on one port, what its parent gave it.
+        only_health: answer nothing but questions for this process's health.
 
     Raises:
         PorticoError: INVALID_REQUEST when the address cannot be used or the start fails.
     """
-    listener = _bind(settings)
+    listener = berth.take_listener() if berth else bind(settings)
     settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
     _allow_files(CONNECTIONS_MAX + FILES_BESIDE_CONNECTIONS)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        runner.run(_serve(settings, listener, prepare))
+        runner.run(_serve(App(settings, only_health=only_health), listener, prepare, berth))
 
 
-async def _serve(settings: Settings, listener: socket.socket, prepare: Prepare) -> None:
-    app = App(settings)
+def run_tasks(settings: Settings, announce: Callable[[], None]) -> None:
+    """Run tasks, and listen to nobody, until a signal says stop.
+
+    Raises:
+        PorticoError: INVALID_REQUEST when the start fails.
+    """
+    _allow_files(FILES_BESIDE_CONNECTIONS)
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_work(App(settings), announce))
+
+
+async def _work(app: App, announce: Callable[[], None]) -> None:
+    await _start(app)
+    announce()
+    stopping = asyncio.Event()
+    _end_by_signals(stopping.is_set, stopping.set)
+    await stopping.wait()
+    app.leave()
+    await app.stop()
+    _log.info("stopped")
+
+
+async def _start(app: App) -> None:
     try:
         await app.start()
-        announce = await prepare(app)
     except (OSError, ValueError) as error:
         message = f"cannot start: {error}"
         raise refusal(message) from None
     gc.collect()
     gc.freeze()  # what was made so far stays for ever: no later collection looks at it
     gc.enable()
-    server = _Server(_config(app, settings), announce)
-    _end_by_signals(server)
+
+
+async def _serve(app: App, listener: socket.socket, prepare: Prepare, berth: Berth | None) -> None:
+    await _start(app)
+    announce = await prepare(app)
+    server = _Server(app, berth.announce if berth else announce, shares_port=berth is not None)
+    _end_by_signals(lambda: server.should_exit, server.stop)
+    if berth is not None:
+        berth.watch(server.stop)
     try:
         await server.serve(sockets=[listener])
         await _let_go(server.server_state.tasks)
@@ -67,11 +104,29 @@ async def _serve(settings: Settings, listener: socket.socket, prepare: Prepare) 
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, with our signals, and a word once it listens."""
+    """uvicorn's server, with our signals, a word once it listens, and an end without a cut.
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None] | None) -> None:
-        super().__init__(config)
+    Args:
+        app: what answers.
+        announce: called once it listens.
+        shares_port: others take what comes in while this one ends.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        announce: Callable[[], None] | None,
+        *,
+        shares_port: bool = False,
+    ) -> None:
+        super().__init__(_config(app))
+        self._app = app
         self._announce = announce
+        self._shares_port = shares_port
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,6 +140,24 @@ class _Server(uvicorn.Server):
             with suppress(BrokenPipeError):  # nobody reads what we print; the clients do not mind
                 self._announce()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who are connected until they have moved on, then end the rest.
+
+        Every answer from now on asks the client to connect anew, and readiness says no: whoever
+        balances the load sends nothing more.
+        """
+        self._app.leave()
+        if self._shares_port:
+            for listening in self.servers:
+                listening.close()
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._app.settings.drain_s
+        while loop.time() < until_s:
+            if self._shares_port and not self.server_state.connections:
+                break
+            await asyncio.sleep(DRAIN_LOOK_S)
+        await super().shutdown(sockets)
+
 
 async def _let_go(requests: set[asyncio.Task[None]]) -> None:
     """Wait for requests that were cut off: a text still settles what was delivered."""
@@ -93,21 +166,21 @@ async def _let_go(requests: set[asyncio.Task[None]]) -> None:
         await asyncio.sleep(SETTLE_WITHIN_S)
 
 
-def _end_by_signals(server: _Server) -> None:
+def _end_by_signals(is_stopping: Callable[[], bool], begin: Callable[[], None]) -> None:
     def stop(number: int) -> None:
-        if server.should_exit:
+        if is_stopping():
             # Whatever is cut off here is taken up at the next start: nothing rests on stopping.
             sys.stdout.flush()
             os._exit(128 + number)
         _log.info("stopping", signal=number)
-        server.should_exit = True
+        begin()
 
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop, int(each))
 
 
-def _config(app: App, settings: Settings) -> uvicorn.Config:
+def _config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=GuardedConnection,
@@ -119,11 +192,11 @@ def _config(app: App, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=IDLE_S,
-        timeout_graceful_shutdown=settings.stop_within_s,
+        timeout_graceful_shutdown=app.settings.stop_within_s,
     )
 
 
-def _bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings) -> socket.socket:
     """Take the address before anything else is touched.
 
     Raises:

@@ -11,6 +11,10 @@ from collections.abc import Callable
 FAULT_POINTS = (
     "submit.before_commit",
     "submit.after_commit",
+    "take.before_commit",
+    "take.after_commit",
+    "bury.before_commit",
+    "bury.after_commit",
     "gather.before_fetch",
     "gather.after_store",
     "attempt.before_commit",
@@ -49,6 +53,8 @@ FAULT_POINTS = (
     "writer.before_commit",
     "writer.after_commit",
     "top_up.after_commit",
+    "copy.after_batch",
+    "copy.before_commit",
 )
 
 _armed: Callable[[str], None] | None = None

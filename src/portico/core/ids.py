@@ -13,6 +13,7 @@ TaskId = int
 AccountId = str
 KeyId = str
 AssetId = str
+RunnerId = str
 
 _EPOCH_MS = 1_704_067_200_000  # 2024-01-01; 41 bits of milliseconds last until 2093
 _RANDOM_BITS = 22

@@ -51,6 +51,17 @@ class EmbeddedEngine:
         heapq.heappush(self._heap, (due_at, task_id))
         self._changed.set()
 
+    def nudge(self, task_id: TaskId) -> None:
+        """Look at a task now, if it is planned or under way here at all."""
+        if task_id in self._due_at or task_id in self._running:
+            self.wake(task_id)
+
+    def forget_all(self) -> None:
+        """Plan nothing any more; steps under way find out by themselves that it was not theirs."""
+        self._due_at.clear()
+        self._heap.clear()
+        self._again.clear()
+
     @property
     def waiting(self) -> int:
         """How many tasks are planned or under way."""

@@ -21,7 +21,7 @@ async def cancel(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> Ta
     task = await gateway.store.read(lambda tx: tasks.get(tx, view.id))
     faults.reach("cancel.before_commit")
     error = PorticoError(ErrorCode.CANCELLED, "cancelled")
-    if await settle.fail(gateway, task, error, state=TaskState.CANCELLED):
+    if await settle.fail(gateway, task, error, state=TaskState.CANCELLED, by_runner=False):
         faults.reach("cancel.after_commit")
         await run.stop_upstream(gateway, task)
     return await lookup.task(gateway, caller, view.id)

@@ -34,14 +34,39 @@ class LiveTasks:
         self._waiters: dict[TaskId, list[asyncio.Future[None]]] = {}
         self._missed: dict[TaskId, int] = {}
         self._unread: dict[TaskId, int] = {}
+        self._heard: set[TaskId] = set()  # whose progress another process told
+        self._news: dict[TaskId, Progress] | None = None  # to be told to others, if there are any
         self.streams: set[Stream] = set()  # texts being written
         self.suspects: dict[str, float] = {}  # files without a record, since when (monotonic)
         self.delivery_due = asyncio.Event()  # set when a delivery was owed; notify clears it
 
     def report(self, task_id: TaskId, *, done: float | None, begun: bool) -> None:
         """Note how far a task is."""
-        self._progress[task_id] = Progress(done, begun)
+        progress = Progress(done, begun)
+        if self._news is not None and self._progress.get(task_id) != progress:
+            self._news[task_id] = progress
+        self._progress[task_id] = progress
         self._unread.pop(task_id, None)
+
+    def hear(self, task_id: TaskId, done: float | None, *, begun: bool) -> None:
+        """Note how far a task of another process is."""
+        self._heard.add(task_id)
+        self._progress[task_id] = Progress(done, begun)
+
+    def forget_heard(self) -> None:
+        """Forget what others told: they may have told of an end that was not heard."""
+        for task_id in self._heard:
+            self._progress.pop(task_id, None)
+        self._heard.clear()
+
+    def keep_news(self) -> None:
+        """From now on keep what is to be told to other processes."""
+        self._news = {}
+
+    def take_news(self) -> dict[TaskId, Progress]:
+        """Return how far tasks have come since the last call."""
+        news, self._news = self._news or {}, {}
+        return news
 
     def progress(self, task_id: TaskId) -> Progress | None:
         """Return how far a task is, if anything is known."""
@@ -65,6 +90,9 @@ class LiveTasks:
         self._progress.pop(task_id, None)
         self._missed.pop(task_id, None)
         self._unread.pop(task_id, None)
+        self._heard.discard(task_id)
+        if self._news:
+            self._news.pop(task_id, None)
         for waiter in self._waiters.pop(task_id, ()):
             if not waiter.done():
                 waiter.set_result(None)

@@ -22,9 +22,13 @@ _log = structlog.get_logger("portico.notify")
 
 
 async def run_deliveries(gateway: Gateway) -> None:
-    """Send what is due, for ever; one slow receiver never delays another."""
+    """Send what is due, for ever; one slow receiver never delays another.
+
+    Of several processes only the one that leads does this.
+    """
     under_way: set[str] = set()
     while True:
+        await gateway.runner.leads.wait()
         gateway.live.delivery_due.clear()
         for each in await _due(gateway):
             if each.id not in under_way and len(under_way) < AT_ONCE_MAX:
@@ -97,6 +101,7 @@ async def _record(
     await gateway.store.write(
         lambda tx: delivery.record_attempt(
             tx, owed.id, state=state, next_at=next_at or now, status=status
-        )
+        ),
+        lane=owed.id,
     )
     faults.reach("notify.after_commit")

@@ -1,8 +1,9 @@
 """Choose who does a job: the first route of the catalogue whose provider is wired."""
 
-from portico.catalogue import Route
+from portico.catalogue import LOCAL_PROVIDER, Route
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatJob, MediaJob
+from portico.engines import RENDER, UPSTREAM
 from portico.flows.gateway import Gateway
 from portico.providers.base import ChatProvider
 
@@ -19,6 +20,11 @@ def choose_route(gateway: Gateway, job: MediaJob) -> Route:
         if route.provider in gateway.providers.tasks:
             return route
     raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
+
+
+def queue_of(route: Route) -> str:
+    """Return what a route needs of its runner: a machine that renders, or only the network."""
+    return RENDER if route.provider == LOCAL_PROVIDER else UPSTREAM
 
 
 def choose_chat(gateway: Gateway, job: ChatJob) -> tuple[ChatProvider, str]:

@@ -12,22 +12,23 @@ from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
 from portico.core.views import TaskState
-from portico.flows import collect, gather, moderate, settle
+from portico.flows import collect, gather, moderate, settle, signals
 from portico.flows.gateway import Gateway
 from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure
-from portico.flows.routing import choose_route
+from portico.flows.routing import choose_route, queue_of
 from portico.providers.base import Assignment, Finished, InputFile, Missing, Pending, TaskProvider
 from portico.store import Tx
 from portico.tasks import Attempt, Task
 
 LOST_RETRY_S = 20.0
 LOST_CHECKS_MAX = 3
+_ENDED_FROM_OUTSIDE = (TaskState.CANCELLED, TaskState.EXPIRED)
 READ_AGAIN_MAX_S = 60.0  # while an upstream cannot be asked, or a storage is away (F11, F29)
 
 
 async def step(gateway: Gateway, task_id: TaskId) -> float | None:
     """Do the next thing for one task; returns seconds until the next look, None once it ended."""
-    task = await _open_task(gateway, task_id)
+    task = await _own_open_task(gateway, task_id)
     if task is None:
         gateway.live.ended(task_id)
         return None
@@ -41,21 +42,33 @@ async def step(gateway: Gateway, task_id: TaskId) -> float | None:
     except PorticoError as error:
         return await _failed(gateway, task, error)
     except OSError:
-        if not (await gateway.store.read(lambda tx: tasks.get(tx, task_id))).is_final:
+        if await _own_open_task(gateway, task_id) is not None:
             raise
         gateway.live.ended(task_id)  # it ended during this step, and its work folder went with it
         return None
 
 
-async def _open_task(gateway: Gateway, task_id: TaskId) -> Task | None:
-    """Return a task that has not ended; None also for one whose submit never counted."""
+async def _own_open_task(gateway: Gateway, task_id: TaskId) -> Task | None:
+    """Return a task of this process that has not ended; None also for one that never counted."""
     try:
         task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
     except PorticoError as error:
         if error.code is ErrorCode.TASK_NOT_FOUND:
             return None
         raise
+    if task.runner != gateway.runner.id or task.state in _ENDED_FROM_OUTSIDE:
+        await _stop_here(gateway, task)
+        return None
     return None if task.is_final else task
+
+
+async def _stop_here(gateway: Gateway, task: Task) -> None:
+    """Stop what this machine still makes for a task that was ended, or taken over, elsewhere."""
+    attempt = await gateway.store.read(lambda tx: tasks.last_attempt(tx, task.id))
+    if attempt is not None:
+        provider = gateway.providers.tasks.get(attempt.provider)
+        if provider is not None and provider.restartable:
+            await provider.cancel(attempt.upstream_id or attempt.id)
 
 
 async def _begin(gateway: Gateway, task: Task) -> float | None:
@@ -64,6 +77,9 @@ async def _begin(gateway: Gateway, task: Task) -> float | None:
     moderate.refuse_forbidden(gateway, job.prompt, model=job.model)
     inputs = await _stage_inputs(gateway, task)
     route = choose_route(gateway, job)
+    if queue_of(route) not in gateway.runner.queues:
+        await _hand_over(gateway, task, route)
+        return None
     attempt_id = gateway.ids.opaque_id("att")
     if _provider(gateway, route.provider).restartable:
         return await _begin_at_will(gateway, task, attempt_id, route, inputs)
@@ -73,6 +89,16 @@ async def _begin(gateway: Gateway, task: Task) -> float | None:
     if not started:
         return None
     return await _start(gateway, task, attempt_id, route.provider, route.upstream_model, inputs)
+
+
+async def _hand_over(gateway: Gateway, task: Task, route: Route) -> None:
+    """Have a task wait for a process that can take the route that is there for it now."""
+
+    def write(tx: Tx) -> None:
+        tasks.hand_over(tx, task, queue=queue_of(route))
+        tx.announce(signals.WAITING)
+
+    await gateway.store.write(write)
 
 
 async def _begin_at_will(
@@ -114,7 +140,7 @@ async def _begin_at_will(
 async def _note_attempt(
     gateway: Gateway, task: Task, attempt_id: str, route: Route, upstream_id: str | None
 ) -> bool:
-    """Write an attempt down, with or without the upstream's answer; False: the task has ended."""
+    """Write an attempt down, with or without the upstream's answer; False: the task is not ours."""
     now = gateway.clock.now()
     return await gateway.store.write(
         lambda tx: tasks.start_attempt(
@@ -125,7 +151,8 @@ async def _note_attempt(
             upstream_model=route.upstream_model,
             upstream_id=upstream_id,
             now=now,
-        )
+        ),
+        lane=task.id,
     )
 
 
@@ -202,11 +229,13 @@ async def _note_running(gateway: Gateway, task: Task, attempt_id: str, upstream_
     """Write down that the upstream took the job; False: the task has ended meanwhile."""
 
     def write(tx: Tx) -> bool:
-        tasks.mark_running(tx, task.id, attempt_id=attempt_id, upstream_id=upstream_id)
+        tasks.mark_running(
+            tx, task.id, attempt_id=attempt_id, upstream_id=upstream_id, runner=task.runner
+        )
         return not tasks.get(tx, task.id).is_final
 
     faults.reach("started.before_commit")
-    is_open = await gateway.store.write(write)
+    is_open = await gateway.store.write(write, lane=task.id)
     faults.reach("started.after_commit")
     return is_open
 
@@ -224,8 +253,7 @@ async def _take_outcome(
         left_s = (task.deadline_at - gateway.clock.now()) / 1000
         return max(0.0, min(outcome.check_after_s, left_s))
     await collect.collect(gateway, task, attempt_id, outcome)
-    current = await gateway.store.read(lambda tx: tasks.get(tx, task.id))
-    return None if current.is_final else 0.0
+    return None if await _own_open_task(gateway, task.id) is None else 0.0
 
 
 async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | None:

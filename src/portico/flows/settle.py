@@ -7,6 +7,7 @@ ended stays as it is, and the transaction leaves no trace.
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from portico import accounts, delivery, ledger, tasks
 from portico.core import faults
@@ -14,6 +15,7 @@ from portico.core.errors import PorticoError
 from portico.core.jobs import Kind
 from portico.core.views import TaskState
 from portico.delivery import NewDelivery
+from portico.flows import signals
 from portico.flows.gateway import Gateway
 from portico.media import service as media
 from portico.media.model import NewAsset
@@ -22,13 +24,13 @@ from portico.tasks import AttemptState, NewTask, Task, Verdict
 
 
 class AlreadyEndedError(Exception):
-    """The task had ended before; what was to be written was not."""
+    """The task had ended before, or was lost to another runner; nothing was written."""
 
 
 async def succeed(
     gateway: Gateway, task: Task, assets: Sequence[NewAsset], usage: Mapping[str, object]
 ) -> bool:
-    """Charge a task and call it succeeded; False when it had already ended otherwise."""
+    """Charge a task and call it succeeded; False when it had ended, or is another runner's now."""
     now = gateway.clock.now()
     verdict = Verdict(
         state=TaskState.SUCCEEDED,
@@ -52,8 +54,12 @@ async def fail(
     error: PorticoError,
     *,
     state: TaskState = TaskState.FAILED,
+    by_runner: bool = True,
 ) -> bool:
-    """Give everything back and end the task with an error; False when it had already ended."""
+    """Give everything back and end the task with an error; False when it had already ended.
+
+    By its runner only as long as it is its runner; whoever ends it from outside is not.
+    """
     verdict = Verdict(
         state=state,
         failure_code=error.code,
@@ -62,28 +68,36 @@ async def fail(
     )
 
     def write(tx: Tx) -> None:
-        end_task(gateway, tx, task, verdict)
+        end_task(gateway, tx, task, verdict, by_runner=by_runner)
         faults.reach("fail.before_commit")
 
     return await _finish(gateway, task, write, point="fail.after_commit")
 
 
 async def retry_later(gateway: Gateway, task: Task, error: PorticoError) -> None:
-    """Close the failed attempt, keep the hold, and queue the task for another attempt."""
+    """Close the failed attempt, keep the hold, and queue the task for another attempt.
+
+    A task that has ended or is another runner's by now stays as it is.
+    """
     now = gateway.clock.now()
 
     def write(tx: Tx) -> None:
         tasks.end_attempt(tx, task.id, state=AttemptState.FAILED, now=now, failure_code=error.code)
-        tasks.requeue(tx, task.id)
+        if not tasks.requeue(tx, task.id, runner=task.runner):
+            raise AlreadyEndedError
 
-    await gateway.store.write(write)
+    with suppress(AlreadyEndedError):
+        await gateway.store.write(write, lane=task.id)
 
 
-def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
+def end_task(
+    gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict, *, by_runner: bool = True
+) -> None:
     """Close the hold and write the final state; for use inside one transaction.
 
     Raises:
-        AlreadyEndedError: the task has ended before; the transaction must be given up.
+        AlreadyEndedError: the task has ended before, or is another runner's by now; the
+            transaction must be given up.
     """
     now = gateway.clock.now()
     succeeded = verdict.state is TaskState.SUCCEEDED
@@ -92,7 +106,8 @@ def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
     else:
         ledger.release(tx, task.id, at=now)
     accounts.give_back_spend(tx, task.key_id, task.price - verdict.charged)
-    if not tasks.end(tx, task.id, verdict, now=now):
+    runner = task.runner if by_runner else None
+    if not tasks.end(tx, task.id, verdict, now=now, runner=runner):
         raise AlreadyEndedError
     if task.kind is not Kind.TEXT:  # a text has no attempts
         tasks.end_attempt(
@@ -113,15 +128,18 @@ def end_task(gateway: Gateway, tx: Tx, task: NewTask, verdict: Verdict) -> None:
                 created_at=now,
             ),
         )
+        tx.announce(signals.OWED)
+    tx.announce(signals.ended(task.id))
 
 
 async def _finish(gateway: Gateway, task: Task, write: Callable[[Tx], None], *, point: str) -> bool:
     try:
-        await gateway.store.write(write)
+        await gateway.store.write(write, lane=task.id)
     except AlreadyEndedError:
         return False
     faults.reach(point)
     gateway.live.ended(task.id)
+    gateway.runner.ended_one()
     if task.callback_url:
         gateway.live.delivery_due.set()
     await asyncio.to_thread(shutil.rmtree, gateway.work_folder / str(task.id), True)  # noqa: FBT003

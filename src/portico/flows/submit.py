@@ -11,15 +11,16 @@ from portico.core.ids import TaskId
 from portico.core.jobs import MediaAsk, MediaJob
 from portico.core.money import Credits
 from portico.core.views import Caller, TaskState, TaskView
-from portico.flows import gather, lookup
+from portico.flows import gather, lookup, signals
 from portico.flows.gateway import Gateway
-from portico.flows.routing import choose_route
+from portico.flows.routing import choose_route, queue_of
 from portico.flows.views import new_task_view
 from portico.media import service as media
-from portico.store import Tx
+from portico.store import Lane, Tx
 from portico.tasks import NewTask, Replay
 
 CANCELLED_LOOK_S = 1.0
+LOOK_AGAIN_S = 1.0
 _encoder = msgspec.json.Encoder()
 
 
@@ -60,22 +61,29 @@ async def submit(
     if terms.repeat and (earlier := await _replayed(gateway, caller, terms.repeat)):
         return earlier
     job = gateway.catalogue.resolve(ask)
-    choose_route(gateway, job)
+    queue = queue_of(choose_route(gateway, job))
     await _check_callback(gateway, terms.callback_url)
     await gather.check_inputs(gateway, caller, job)
-    task = _new_task(gateway, caller, ask, job, callback_url=terms.callback_url)
+    task = _new_task(gateway, caller, ask, job, queue=queue, callback_url=terms.callback_url)
     try:
         balance_after = await gateway.store.write(
-            lambda tx: _admission(tx, caller, task, job, terms)
+            lambda tx: _admission(tx, caller, task, job, terms), lane=lane_of(caller, task, terms)
         )
     except asyncio.CancelledError:  # the client has gone; the write may have counted all the same
-        gateway.engine.wake(task.id, after_s=CANCELLED_LOOK_S)
+        _set_off(gateway, task, after_s=CANCELLED_LOOK_S)
         raise
     except _AlreadySubmittedError:  # the same key won a race against itself
         return await _after_race(gateway, caller, terms)
     faults.reach("submit.after_commit")
-    gateway.engine.wake(task.id)
+    _set_off(gateway, task)
     return Accepted(new_task_view(gateway, task, job), balance_after)
+
+
+def _set_off(gateway: Gateway, task: NewTask, *, after_s: float = 0.0) -> None:
+    if task.runner is not None:
+        gateway.engine.wake(task.id, after_s=after_s)
+    else:  # this process may be one of those that can take it
+        gateway.runner.work_waits.set()
 
 
 async def submit_and_wait(
@@ -86,8 +94,12 @@ async def submit_and_wait(
     view = accepted.task
     if accepted.replayed:  # shown as it was accepted; by now it may have ended
         view = await lookup.task(gateway, caller, view.id)
-    if not view.is_final:
-        await gateway.live.wait(view.id, within_s=wait_s)
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + wait_s
+    while not view.is_final and (left_s := deadline_s - loop.time()) > 0:
+        # another process's word that it ended may be lost: then its row says so
+        within_s = left_s if gateway.runner.is_alone else min(left_s, LOOK_AGAIN_S)
+        await gateway.live.wait(view.id, within_s=within_s)
         view = await lookup.task(gateway, caller, view.id)
     return Accepted(view, accepted.balance_after, accepted.replayed)
 
@@ -112,8 +124,19 @@ def _admission(tx: Tx, caller: Caller, task: NewTask, job: MediaJob, terms: Term
         raise _AlreadySubmittedError
     balance_after = hold_and_record(tx, caller, task, terms)
     media.attach_inputs(tx, job.inputs, account_id=caller.account_id, task_id=task.id)
+    if task.runner is None:
+        tx.announce(signals.WAITING)
     faults.reach("submit.before_commit")
     return balance_after
+
+
+def lane_of(caller: Caller, task: NewTask, terms: Terms) -> Lane:
+    """Return what an admission has to itself: what it looks up before it changes it."""
+    if terms.open_tasks_max is not None or caller.open_tasks_max is not None:
+        return caller.account_id
+    if repeat := terms.repeat:
+        return caller.account_id, repeat.route, repeat.key
+    return task.id
 
 
 def was_used(tx: Tx, caller: Caller, terms: Terms) -> bool:
@@ -162,7 +185,13 @@ def check_open_tasks(tx: Tx, caller: Caller, dialect_max: int | None) -> None:
 
 
 def _new_task(
-    gateway: Gateway, caller: Caller, ask: MediaAsk, job: MediaJob, *, callback_url: str | None
+    gateway: Gateway,
+    caller: Caller,
+    ask: MediaAsk,
+    job: MediaJob,
+    *,
+    queue: str,
+    callback_url: str | None,
 ) -> NewTask:
     now = gateway.clock.now()
     quote = gateway.catalogue.quote(job, at=now)
@@ -184,6 +213,8 @@ def _new_task(
         created_at=now,
         deadline_at=now + deadline_s * 1000,
         callback_url=callback_url,
+        queue=queue,
+        runner=gateway.runner.owner_of(queue),
     )
 
 

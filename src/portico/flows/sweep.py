@@ -1,7 +1,8 @@
-"""Put away what is over: expired results, old prompts and keys, texts a crash left open."""
+"""Put away what is over: expired results, old prompts and keys, files nobody recorded.
 
-import asyncio
-import shutil
+Of several processes only the one that leads does this.
+"""
+
 from collections.abc import Sequence
 
 import structlog
@@ -9,10 +10,6 @@ import structlog
 from portico import tasks
 from portico.core import faults
 from portico.core.clock import HOUR_MS
-from portico.core.errors import ErrorCode, PorticoError
-from portico.core.ids import TaskId
-from portico.core.jobs import Kind
-from portico.flows import settle
 from portico.flows.administer import Desk, verify
 from portico.flows.gateway import Gateway
 from portico.media import service as media
@@ -26,22 +23,6 @@ BATCH = 200
 ORPHAN_AFTER_MS = HOUR_MS
 ORPHAN_AFTER_S = HOUR_MS / 1_000
 _log = structlog.get_logger("portico.sweep")
-
-
-async def recover(gateway: Gateway) -> int:
-    """Take up every task a former process left open; returns how many. Call once, at start.
-
-    A text cannot be continued: whatever its client received, the process that counted it has
-    gone, so it is refunded. Pictures and videos go on where they stood.
-    """
-    open_tasks = await gateway.store.read(tasks.open_ids)
-    for task_id, kind in open_tasks:
-        if kind is Kind.TEXT:
-            await _give_up_text(gateway, task_id)
-        else:
-            gateway.engine.wake(task_id)
-    await asyncio.to_thread(_clear_work, gateway, {str(task_id) for task_id, _ in open_tasks})
-    return len(open_tasks)
 
 
 async def sweep_orphans(gateway: Gateway) -> int:
@@ -63,19 +44,10 @@ async def sweep_orphans(gateway: Gateway) -> int:
     return len(lost)
 
 
-async def _give_up_text(gateway: Gateway, task_id: TaskId) -> None:
-    task = await gateway.store.read(lambda tx: tasks.get(tx, task_id))
-    await settle.fail(
-        gateway, task, PorticoError(ErrorCode.UPSTREAM_FAILED, "Interrupted by a restart")
-    )
-    await gateway.store.write(
-        lambda tx: tasks.answer_request(tx, task.account_id, task.id, answer=None)
-    )
-
-
 async def run_sweeps(gateway: Gateway) -> None:
     """Sweep every few minutes, for ever."""
     while True:
+        await gateway.runner.leads.wait()
         try:
             await sweep(gateway)
         except Exception as error:  # noqa: BLE001 - edge: the next sweep tries again
@@ -87,6 +59,7 @@ async def run_checks(gateway: Gateway) -> None:
     """Recompute the ledger at start and then daily, for ever; a difference is an alarm (L10)."""
     desk = Desk(store=gateway.store, clock=gateway.clock, ids=gateway.ids)
     while True:
+        await gateway.runner.leads.wait()
         try:
             differences = await verify(desk)
         except Exception as error:  # noqa: BLE001 - edge: the next check tries again
@@ -146,12 +119,3 @@ async def _forget_prompts(gateway: Gateway) -> None:
                 tasks.forget(tx, task_id)
 
         await gateway.store.write(forget)
-
-
-def _clear_work(gateway: Gateway, keep: set[str]) -> None:
-    """Remove work folders of tasks that are no longer open."""
-    if not gateway.work_folder.is_dir():
-        return
-    for folder in gateway.work_folder.iterdir():
-        if folder.name not in keep:
-            shutil.rmtree(folder, ignore_errors=True)

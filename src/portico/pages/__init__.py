@@ -3,6 +3,6 @@
 Everything here answers GET and HEAD only, needs no key, and tells nothing that an account owns.
 """
 
-from portico.pages.routes import page_routes
+from portico.pages.routes import HEALTH_PATHS, page_routes
 
-__all__ = ["page_routes"]
+__all__ = ["HEALTH_PATHS", "page_routes"]

@@ -10,6 +10,8 @@ from portico.pages.health import Health
 from portico.pages.page import Page
 from portico.pages.start import NamedDialect, StartPage
 
+HEALTH_PATHS = ("/healthz", "/readyz", "/metrics")
+
 
 def page_routes(gateway: Gateway, dialects: Iterable[NamedDialect]) -> dict[str, ASGIApp]:
     """Return an application for every path that a page answers."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from portico.store.base import Store
 from portico.store.sqlite import SqliteStore, connect
 
-HEAD = "0001"  # the newest revision in migrations/versions
+HEAD = "0002"  # the newest revision in migrations/versions
 POSTGRES = "postgresql://"
 _SQLITE = "sqlite:///"
 

@@ -7,10 +7,10 @@ while the work waits in a greenlet. Imported only when a URL names a Postgres da
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from portico.core.errors import ErrorCode, PorticoError
-from portico.store.base import Tx
+from portico.store.base import Lane, Tx
 from portico.store.bridge import run_beside
 from portico.store.groups import Groups, unavailable
+from portico.store.postgres_announce import listen
 from portico.store.postgres_link import (
     ANSWER_WITHIN_S,
     LOST,
@@ -26,6 +26,7 @@ from portico.store.postgres_writer import Writer
 T = TypeVar("T")
 
 READERS_MAX = 8
+GROUP_MAX = 512  # the event loop has its turn while a statement is under way
 SURVEY_WITHIN_S = 600.0
 _ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -38,20 +39,22 @@ async def open_postgres(url: str) -> "PostgresStore":
 class PostgresStore:
     """One Postgres database; any number of processes may use it at the same time."""
 
+    is_shared = True
+
     def __init__(self, url: str, readers: Pool) -> None:
         self._url = url
         self._readers = readers
         self._writer = Writer(url)
-        self._groups = Groups(self._writer.commit_group)
+        self._groups = Groups(self._writer.commit_group, group_max=GROUP_MAX)
 
-    async def write(self, work: Callable[[Tx], T]) -> T:
+    async def write(self, work: Callable[[Tx], T], *, lane: Lane | None = None) -> T:
         """Run `work` in the next group commit; returns once it is on disk.
 
         Raises:
             PorticoError: OVERLOADED also when the connection was lost during COMMIT: then the
                 write may have counted all the same, and it is not run again.
         """
-        return await self._groups.add(work)
+        return await self._groups.add(work, lane)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a connection of the pool; each statement sees what is committed by then."""
@@ -78,14 +81,9 @@ class PostgresStore:
         except TROUBLE as error:
             _raise_trouble(error)
 
-    async def copy_to(self, target: str) -> None:
-        """Refuse: Postgres brings its own tool for that.
-
-        Raises:
-            PorticoError: INVALID_REQUEST, always.
-        """
-        message = "Copy a Postgres database with its own tool: pg_dump --format=custom"
-        raise PorticoError(ErrorCode.INVALID_REQUEST, f"{message} --file={target}")
+    async def listen(self, hear: Callable[[str], None], missed: Callable[[], None]) -> None:
+        """Hear what other processes announce, for ever, over a connection of its own."""
+        await listen(self._url, lambda each: each == self._writer.process_id, hear, missed)
 
     async def close(self) -> None:
         """Commit what is waiting, then let go of every connection."""

@@ -32,6 +32,8 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     created_at: Instant
     deadline_at: Instant
     callback_url: str | None = None
+    queue: str = ""  # what kind of runner it needs; a text is written where it was asked for
+    runner: str | None = None  # whose it is; nobody's while it waits to be taken
 
 
 class Task(NewTask, frozen=True, kw_only=True, array_like=True):

@@ -1,11 +1,28 @@
 """All SQL of tasks, attempts and idempotent requests."""
 
-from sqlalchemy import bindparam, case, delete, func, insert, not_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Text,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
+from portico.core.jobs import Kind
 from portico.core.views import TaskState
 from portico.store import Statement
 from portico.tasks.model import NewTask, Task
 from portico.tasks.tables import attempts, is_media, is_open, is_to_forget, requests, tasks
+
+_by_runner = bindparam("by_runner", type_=Text)
+# the fence: who has lost a task to another runner changes nothing of it; None: whoever it is
+_is_its_runner = or_(_by_runner.is_(None), tasks.c.runner == _by_runner)
 
 _TASK = select(*(tasks.c[name] for name in Task.__struct_fields__))  # one order for both
 
@@ -25,7 +42,48 @@ COUNT_OPEN = Statement(
     .select_from(tasks)
     .where(tasks.c.account_id == bindparam("account_id"), is_open)
 )
-OPEN_IDS = Statement(select(tasks.c.id, tasks.c.kind).where(is_open).order_by(tasks.c.id))
+OPEN_IDS = Statement(select(tasks.c.id).where(is_open).order_by(tasks.c.id))
+COUNT_OF_RUNNER = Statement(
+    select(tasks.c.queue, func.count().label("number"))
+    .where(tasks.c.runner == bindparam("runner"), is_open)
+    .group_by(tasks.c.queue)
+)
+RUNNERS_OF_OPEN = Statement(
+    select(tasks.c.runner).where(tasks.c.runner.is_not(None), is_open).distinct()
+)
+TEXTS_OF_RUNNER = Statement(
+    select(tasks.c.id).where(
+        tasks.c.runner == bindparam("runner"), tasks.c.kind == Kind.TEXT.value, is_open
+    )
+)
+COUNT_WAITING = Statement(
+    select(func.count().label("number"))
+    .select_from(tasks)
+    .where(tasks.c.runner.is_(None), tasks.c.queue == bindparam("queue"), is_open)
+)
+TAKE = Statement(
+    update(tasks)
+    .where(
+        tasks.c.id.in_(
+            select(tasks.c.id)
+            .where(tasks.c.runner.is_(None), tasks.c.queue == bindparam("wanted"), is_open)
+            .order_by(tasks.c.id)
+            .limit(bindparam("limit"))
+        )
+    )
+    .values(runner=bindparam("taker"))
+    .returning(tasks.c.id)
+)
+LET_GO = Statement(
+    update(tasks)
+    .where(tasks.c.runner == bindparam("loser"), tasks.c.kind != Kind.TEXT.value, is_open)
+    .values(runner=None)
+)
+HAND_OVER = Statement(
+    update(tasks)
+    .where(tasks.c.id == bindparam("task_id"), is_open, _is_its_runner)
+    .values(runner=None, queue=bindparam("new_queue"))
+)
 LISTING = Statement(
     _TASK.where(
         tasks.c.account_id == bindparam("account_id"),
@@ -53,25 +111,33 @@ PAGE_UP = Statement(
 )
 MARK_STARTED = Statement(
     update(tasks)
-    .where(tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.QUEUED.value)
+    .where(
+        tasks.c.id == bindparam("task_id"),
+        tasks.c.state == TaskState.QUEUED.value,
+        _is_its_runner,
+    )
     .values(
         state=bindparam("new_state"),
-        started_at=func.coalesce(tasks.c.started_at, bindparam("now")),
+        started_at=func.coalesce(tasks.c.started_at, bindparam("now", type_=BigInteger)),
     )
 )
 MARK_RUNNING = Statement(
     update(tasks)
-    .where(tasks.c.id == bindparam("task_id"), tasks.c.state == TaskState.SUBMITTING.value)
+    .where(
+        tasks.c.id == bindparam("task_id"),
+        tasks.c.state == TaskState.SUBMITTING.value,
+        _is_its_runner,
+    )
     .values(state=TaskState.RUNNING.value)
 )
 MARK_STORING = Statement(
     update(tasks)
-    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .where(tasks.c.id == bindparam("task_id"), is_open, _is_its_runner)
     .values(state=TaskState.STORING.value)
 )
 REQUEUE = Statement(
     update(tasks)
-    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .where(tasks.c.id == bindparam("task_id"), is_open, _is_its_runner)
     .values(state=TaskState.QUEUED.value)
 )
 NEXT_STAGE = Statement(
@@ -80,12 +146,13 @@ NEXT_STAGE = Statement(
         tasks.c.id == bindparam("task_id"),
         tasks.c.state == TaskState.STORING.value,
         tasks.c.stage == bindparam("expected_stage"),
+        _is_its_runner,
     )
     .values(state=TaskState.QUEUED.value, stage=tasks.c.stage + 1)
 )
 END = Statement(
     update(tasks)
-    .where(tasks.c.id == bindparam("task_id"), is_open)
+    .where(tasks.c.id == bindparam("task_id"), is_open, _is_its_runner)
     .values(
         state=bindparam("new_state"),
         charged=bindparam("charged"),
@@ -136,7 +203,8 @@ INSERT_ATTEMPT = Statement(
         upstream_id=bindparam("upstream_id"),
         state=bindparam("state"),
         started_at=bindparam("now"),
-    )
+    ),
+    apart=("task_id",),  # numbers are counted task by task
 )
 LAST_ATTEMPT = Statement(
     select(attempts)

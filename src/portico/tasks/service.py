@@ -4,7 +4,7 @@ import msgspec
 
 from portico.core.clock import Instant
 from portico.core.errors import ErrorCode, PorticoError
-from portico.core.ids import TASK_ID_MAX, AccountId, TaskId
+from portico.core.ids import TASK_ID_MAX, AccountId, RunnerId, TaskId
 from portico.core.jobs import Kind
 from portico.core.money import Credits
 from portico.core.views import TaskState
@@ -66,9 +66,47 @@ def count_open(tx: Tx, account_id: AccountId) -> int:
     return int(row["number"]) if row else 0
 
 
-def open_ids(tx: Tx) -> list[tuple[TaskId, Kind]]:
-    """Return every task that has not ended, oldest first; what a restart begins with."""
-    return [(row["id"], Kind(row["kind"])) for row in tx.rows(queries.OPEN_IDS)]
+def open_ids(tx: Tx) -> list[TaskId]:
+    """Return every task that has not ended, oldest first."""
+    return [row["id"] for row in tx.rows(queries.OPEN_IDS)]
+
+
+def runners_of_open(tx: Tx) -> list[RunnerId]:
+    """Return every runner that has tasks which have not ended."""
+    return [row["runner"] for row in tx.rows(queries.RUNNERS_OF_OPEN)]
+
+
+def texts_of(tx: Tx, runner: RunnerId) -> list[TaskId]:
+    """Return the texts a runner had begun and not ended."""
+    return [row["id"] for row in tx.rows(queries.TEXTS_OF_RUNNER, runner=runner)]
+
+
+def count_of(tx: Tx, runner: RunnerId) -> dict[str, int]:
+    """Return how many open tasks of each queue a runner has."""
+    rows = tx.rows(queries.COUNT_OF_RUNNER, runner=runner)
+    return {row["queue"]: row["number"] for row in rows}
+
+
+def count_waiting(tx: Tx, queue: str) -> int:
+    """Return how many tasks of a queue wait for a runner to take them."""
+    row = tx.one(queries.COUNT_WAITING, queue=queue)
+    return int(row["number"]) if row else 0
+
+
+def take(tx: Tx, runner: RunnerId, *, queue: str, limit: int) -> list[TaskId]:
+    """Make the oldest tasks that wait in a queue a runner's own; returns them."""
+    rows = tx.rows(queries.TAKE, taker=runner, wanted=queue, limit=limit)
+    return sorted(row["id"] for row in rows)
+
+
+def let_go(tx: Tx, runner: RunnerId) -> int:
+    """Have a runner's pictures and videos wait for another; returns how many. Safe to repeat."""
+    return tx.execute(queries.LET_GO, loser=runner)
+
+
+def hand_over(tx: Tx, task: Task, *, queue: str) -> None:
+    """Have a task of one's own wait for a runner of another kind."""
+    tx.execute(queries.HAND_OVER, task_id=task.id, by_runner=task.runner, new_queue=queue)
 
 
 def start_attempt(
@@ -84,11 +122,12 @@ def start_attempt(
     """Write route and submit key down before the upstream is called.
 
     With an `upstream_id` it was called already, as only a restartable provider may be.
-    False: the task is not queued (any more), so nothing may be started, or go on.
+    False: the task is not queued any more, or not its reader's, so nothing may be started or go on.
     """
     known = upstream_id is not None
     state = TaskState.RUNNING if known else TaskState.SUBMITTING
-    if tx.execute(queries.MARK_STARTED, task_id=task.id, new_state=state, now=now) == 0:
+    values = {"task_id": task.id, "by_runner": task.runner, "new_state": state, "now": now}
+    if tx.execute(queries.MARK_STARTED, **values) == 0:
         return False
     tx.execute(
         queries.INSERT_ATTEMPT,
@@ -104,38 +143,50 @@ def start_attempt(
     return True
 
 
-def mark_running(tx: Tx, task_id: TaskId, *, attempt_id: str, upstream_id: str) -> None:
+def mark_running(
+    tx: Tx,
+    task_id: TaskId,
+    *,
+    attempt_id: str,
+    upstream_id: str,
+    runner: RunnerId | None = None,
+) -> None:
     """Note that the upstream took the job."""
-    tx.execute(queries.MARK_RUNNING, task_id=task_id)
+    tx.execute(queries.MARK_RUNNING, task_id=task_id, by_runner=runner)
     tx.execute(queries.ATTEMPT_RUNNING, attempt_id=attempt_id, upstream=upstream_id)
 
 
-def mark_storing(tx: Tx, task_id: TaskId) -> bool:
+def mark_storing(tx: Tx, task_id: TaskId, *, runner: RunnerId | None = None) -> bool:
     """Note that the upstream is done and its result is being copied; False: it has ended."""
-    return tx.execute(queries.MARK_STORING, task_id=task_id) > 0
+    return tx.execute(queries.MARK_STORING, task_id=task_id, by_runner=runner) > 0
 
 
-def requeue(tx: Tx, task_id: TaskId) -> None:
-    """Send an open task back to the queue for another attempt of the same stage."""
-    tx.execute(queries.REQUEUE, task_id=task_id)
+def requeue(tx: Tx, task_id: TaskId, *, runner: RunnerId | None = None) -> bool:
+    """Send an open task back for another attempt of the same stage; False: it has ended."""
+    return tx.execute(queries.REQUEUE, task_id=task_id, by_runner=runner) > 0
 
 
 def next_stage(tx: Tx, task: Task, *, now: Instant) -> bool:
     """Send a task on to its next stage; False: somebody already did."""
-    moved = tx.execute(queries.NEXT_STAGE, task_id=task.id, expected_stage=task.stage)
+    moved = tx.execute(
+        queries.NEXT_STAGE, task_id=task.id, expected_stage=task.stage, by_runner=task.runner
+    )
     if moved:
         end_attempt(tx, task.id, state=AttemptState.SUCCEEDED, now=now)
     return moved > 0
 
 
-def end(tx: Tx, task_id: TaskId, verdict: Verdict, *, now: Instant) -> bool:
-    """Write a final state; False: the task had already ended, and nothing changed.
+def end(
+    tx: Tx, task_id: TaskId, verdict: Verdict, *, now: Instant, runner: RunnerId | None = None
+) -> bool:
+    """Write a final state; False: the task had ended, or is not that runner's; nothing changed.
 
     The hold must have been closed in the same transaction; the database checks it.
     """
     ended = tx.execute(
         queries.END,
         task_id=task_id,
+        by_runner=runner,
         new_state=verdict.state,
         charged=verdict.charged,
         failure_code=verdict.failure_code,

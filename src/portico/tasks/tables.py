@@ -37,6 +37,8 @@ tasks = Table(
     Column("model", Text, nullable=False),
     Column("offering", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("queue", Text, nullable=False, server_default="upstream"),  # which kind of runner
+    Column("runner", Text),  # whose it is while it is open; nobody's while it waits to be taken
     Column("hold_state", Text, nullable=False, server_default="open"),
     Column("stage", BigInteger, nullable=False, server_default="0"),
     Column("job", Text, nullable=False),
@@ -67,6 +69,7 @@ tasks = Table(
         name="ck_tasks_final_has_closed_hold",
     ),
     Index("ix_tasks_open", "account_id", sqlite_where=is_open, postgresql_where=is_open),
+    Index("ix_tasks_runner", "runner", sqlite_where=is_open, postgresql_where=is_open),
     Index("ix_tasks_account_id", "account_id", "id"),
     Index(
         "ix_tasks_media",

@@ -1,13 +1,12 @@
 """Accounts and keys: only a live key of a known account lets anybody in."""
 
-import sqlite3
-
 import pytest
 
 from portico import accounts
 from portico.accounts import ACTIVE, KeyLimits
 from portico.core.errors import ErrorCode, PorticoError
 from portico.testing import START, add_account
+from tests.raw_sql import REFUSED
 
 HASH = accounts.key_hash("sk-acc_a")
 
@@ -111,7 +110,7 @@ async def test_list_of_keys_holds_no_secret(known):
 
 
 async def test_key_of_an_unknown_account_is_refused(store):
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(REFUSED):
         await store.write(
             lambda tx: accounts.create_key(
                 tx,

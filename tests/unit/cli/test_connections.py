@@ -25,6 +25,7 @@ class Application:
 
     def __init__(self) -> None:
         self.dialects = build_dialects(Settings())
+        self.is_leaving = False
         self.seen: list[str] = []
         self.go = asyncio.Event()
         self.go.set()

@@ -1,5 +1,6 @@
 """What can be made, who makes it, and what is wrong with an installation."""
 
+import asyncio
 import socket
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from portico.cli import doctor, health_checks
 from portico.cli.health_checks import Finding
 from portico.dialects import BUILDERS
+from portico.settings import load
+from tests.raw_sql import raw_sql
 
 
 @pytest.mark.parametrize("dialect", BUILDERS)
@@ -101,15 +104,51 @@ def test_doctor_finds_a_port_that_is_taken(portico, undrawn, monkeypatch):
     assert (ran.code, found["good"], "PORTICO_PORT" in found["advice"]) == (1, False, True)
 
 
-def test_doctor_finds_a_database_of_another_revision(portico, ann, data, free_port, undrawn):
-    import sqlite3
+def test_doctor_finds_a_sound_installation_sound(either, portico, ann, free_port, undrawn):
+    assert portico("doctor", "--json").result["sound"]
 
-    with sqlite3.connect(data / "portico.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    connection.close()
+
+def test_doctor_finds_a_database_of_another_revision(
+    kind, request, portico, data, free_port, undrawn, monkeypatch
+):
+    if kind == "postgres":  # one of its own: the others go on with theirs
+        server = request.getfixturevalue("postgres")
+        monkeypatch.setenv("PORTICO_DATABASE_URL", server.fresh())
+    portico("migrate")
+
+    async def tamper():
+        async with raw_sql(load().database) as sql:
+            await sql.execute("UPDATE alembic_version SET version_num = '0000'")
+
+    asyncio.run(tamper())
     ran = portico("doctor")
     assert ran.code == 1
     assert "portico migrate" in ran.out
+
+
+def test_doctor_finds_a_bucket_that_is_away(portico, frail_bucket, free_port, undrawn, monkeypatch):
+    monkeypatch.setenv("PORTICO_STORAGE_URL", frail_bucket.url)
+    assert "ok     storage      s3: can be written" in portico("doctor").out
+    frail_bucket.server.stop()
+    found = portico("doctor")
+    assert found.code == 1
+    assert "WRONG  storage      s3: cannot be written: no connection\n" in found.out
+    frail_bucket.server.start()
+    assert "s3: cannot be written: NoSuchBucket\n" in portico("doctor").out
+
+
+def test_doctor_finds_a_store_of_rates_that_is_away(
+    portico, valkey, free_port, undrawn, monkeypatch
+):
+    monkeypatch.setenv("PORTICO_LIMITS_URL", valkey.url.replace("://", "://:hush@"))
+    valkey.stop()
+    found = portico("doctor")
+    assert found.code == 1
+    assert "WRONG  rates        the store cannot count: ConnectionError" in found.out
+    assert "hush" not in found.out + found.err
+    monkeypatch.setenv("PORTICO_LIMITS_URL", valkey.url)
+    valkey.start()
+    assert "ok     rates        valkey: can count" in portico("doctor").out
 
 
 def test_doctor_goes_on_after_a_check_that_breaks(portico, free_port, undrawn, monkeypatch):

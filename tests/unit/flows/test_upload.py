@@ -19,8 +19,8 @@ SMALL = UploadLimits(picture_bytes_max=len(PICTURE), film_bytes_max=len(VIDEO))
 
 
 @pytest.fixture
-async def wired(tmp_path: Path) -> AsyncIterator[Wired]:
-    async with started(tmp_path) as gateway:
+async def wired(tmp_path: Path, database: str) -> AsyncIterator[Wired]:
+    async with started(tmp_path, database_url=database) as gateway:
         yield gateway
 
 

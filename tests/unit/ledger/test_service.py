@@ -1,7 +1,5 @@
 """Credits are held, spent and given back once each, exactly, whatever is repeated."""
 
-import sqlite3
-
 import pytest
 
 from portico import ledger
@@ -9,6 +7,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.money import CREDITS_MAX
 from portico.ledger import Balance
 from portico.testing import START, add_account
+from tests.raw_sql import REFUSED
 
 ACCOUNT = "acc_a"
 
@@ -103,7 +102,7 @@ async def test_account_without_balance_can_hold_nothing(store):
 
 
 async def test_negative_hold_is_refused_by_the_database(funded):
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(REFUSED):
         await funded.write(lambda tx: hold(tx, amount=-5))
     assert await funded.read(in_all) == Balance(1_000, 0)
 

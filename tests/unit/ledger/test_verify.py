@@ -3,20 +3,19 @@
 import pytest
 
 from portico import ledger
-from portico.store.sqlite import SqliteTx, connect
-from portico.testing import START, add_account, open_test_store
+from portico.testing import START, add_account
+from tests.raw_sql import raw_sql
 
 # task 3's closed hold now stands for task 1's open one; the account's own sums still agree
 SWAPPED = (
-    "UPDATE holds SET amount = 100, state = iif(task_id = 1, 'released', 'open')"
+    "UPDATE holds SET amount = 100, state = CASE task_id WHEN 1 THEN 'released' ELSE 'open' END"
     " WHERE task_id IN (1, 3)"
 )
 
 
 @pytest.fixture
-async def sql(tmp_path):
+async def sql(store, database):
     """An unguarded connection: tasks 1 open, 2 captured in part, 3 released, and account b."""
-    store = await open_test_store(tmp_path)
 
     def work(tx):
         add_account(tx, "acc_a", amount=1_000)
@@ -27,22 +26,17 @@ async def sql(tmp_path):
         ledger.release(tx, 3, at=START)
 
     await store.write(work)
-    await store.close()
-    connection = connect(tmp_path / "test.db")
-    connection.execute("PRAGMA foreign_keys=OFF")
-    connection.execute("PRAGMA ignore_check_constraints=ON")
-    connection.execute("DROP TRIGGER tr_ledger_entries_no_update")
-    connection.execute("DROP TRIGGER tr_ledger_entries_no_delete")
-    yield connection
-    connection.close()
+    async with raw_sql(database) as connected:
+        await connected.unguard()
+        yield connected
 
 
-def found(sql):
-    return {difference.what for difference in ledger.verify(SqliteTx(sql))}
+async def found(sql):
+    return {difference.what for difference in await sql.look(ledger.verify)}
 
 
-def test_sound_ledger_has_no_difference(sql):
-    assert found(sql) == set()
+async def test_sound_ledger_has_no_difference(sql):
+    assert await found(sql) == set()
 
 
 @pytest.mark.parametrize(
@@ -80,13 +74,13 @@ def test_sound_ledger_has_no_difference(sql):
         ),
     ],
 )
-def test_tampering_is_found(sql, tampering, what):
-    assert sql.execute(tampering).rowcount
-    assert what in found(sql)
+async def test_tampering_is_found(sql, tampering, what):
+    assert await sql.execute(tampering)
+    assert what in await found(sql)
 
 
-def test_difference_names_account_and_both_amounts(sql):
-    sql.execute("UPDATE balances SET available = 999 WHERE account_id = 'acc_b'")
-    (difference,) = ledger.verify(SqliteTx(sql))
+async def test_difference_names_account_and_both_amounts(sql):
+    await sql.execute("UPDATE balances SET available = 999 WHERE account_id = 'acc_b'")
+    (difference,) = await sql.look(ledger.verify)
     assert (difference.what, difference.account_id) == ("available", "acc_b")
     assert (difference.stored, difference.computed) == (999, 1_000)

@@ -14,8 +14,7 @@ from portico.core.jobs import MediaInput, Role
 from portico.media import queries, service
 from portico.media.model import AssetRole, NewAsset
 from portico.media.tables import assets
-from portico.store import Statement, Store, Tx
-from portico.testing.store import open_test_store
+from portico.store import Statement, Store, Tx, open_store
 
 NOW = 1_800_000_000_000
 
@@ -53,8 +52,8 @@ def new_account(tx: Tx, *, name: str) -> None:
 
 
 @pytest.fixture
-async def store(tmp_path) -> AsyncIterator[Store]:
-    opened = await open_test_store(tmp_path)
+async def store(database) -> AsyncIterator[Store]:
+    opened = await open_store(database)
     for name in ("a", "b"):
         await opened.write(partial(new_account, name=name))
     yield opened

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 from portico import ledger
 from portico.accounts import tables as accounts
 from portico.delivery import tables as delivery
+from portico.engines import tables as engines
 from portico.ledger import Balance
 from portico.ledger import tables as ledger_tables
 from portico.media import tables as media
@@ -18,7 +19,7 @@ from portico.store.open import HEAD, migrate, revision, sqlite_path
 from portico.tasks import tables as tasks
 from portico.testing import add_account, open_test_store
 
-PARTS = (accounts, delivery, ledger_tables, media, tasks)  # imported, so that all is declared
+PARTS = (accounts, delivery, engines, ledger_tables, media, tasks)  # imported: so all is declared
 
 
 def test_migrate_makes_a_private_file_at_the_newest_revision(tmp_path):

@@ -12,7 +12,7 @@ from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.store import Statement, groups
 from portico.store import sqlite as sqlite_store
-from portico.store.sqlite import SqliteStore, SqliteTx, commit_group, connect
+from portico.store.sqlite import SqliteStore, SqliteTx, back_up, commit_group, connect
 
 numbers = Table("numbers", MetaData(), Column("id", Integer, primary_key=True))
 ADD = Statement(insert(numbers).values(id=bindparam("id")).inline())
@@ -418,7 +418,7 @@ async def test_copy_taken_while_writing_is_whole(store, tmp_path):
         asyncio.create_task(store.write(adding(*range(base, base + 100))))
         for base in range(10_000, 12_000, 100)
     ]
-    await store.copy_to(str(target))
+    await asyncio.to_thread(back_up, store._path, target)
     await asyncio.gather(*writing)
     copy = sqlite3.connect(target)
     assert copy.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -430,7 +430,7 @@ async def test_copy_taken_while_writing_is_whole(store, tmp_path):
 
 async def test_copy_can_be_read_by_its_owner_only(store, tmp_path):
     target = tmp_path / "copy.db"
-    await store.copy_to(str(target))
+    await asyncio.to_thread(back_up, store._path, target)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
@@ -440,7 +440,7 @@ async def test_copy_replaces_an_older_one_and_leaves_nothing_beside_it(store, tm
     target.write_bytes(b"older")
     (target.parent / "copy.db.partial").write_bytes(b"left over")
     await store.write(adding(1))
-    await store.copy_to(str(target))
+    await asyncio.to_thread(back_up, store._path, target)
     copy = connect(target)
     assert present(copy) == [1]
     copy.close()

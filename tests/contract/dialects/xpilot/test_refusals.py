@@ -17,11 +17,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory) -> AsyncIterator[Wired]:
+async def gateway(tmp_path_factory, shared_database) -> AsyncIterator[Wired]:
     """One gateway for all: nothing here leaves a trace in it."""
     folder = tmp_path_factory.mktemp("refusals")
-    limits = {"xpilot_submits_per_minute": 0, "xpilot_reads_per_minute": 0}
-    async with started(folder, balance="5000", script=[UNDER_WAY], **limits) as one:
+    given = {"xpilot_submits_per_minute": 0, "xpilot_reads_per_minute": 0}
+    given |= {"database_url": shared_database}
+    async with started(folder, balance="5000", script=[UNDER_WAY], **given) as one:
         yield one
         assert await one.balance() == "5000"
 

@@ -19,10 +19,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory) -> AsyncIterator[Wired]:
+async def gateway(tmp_path_factory, shared_database) -> AsyncIterator[Wired]:
     """One gateway for all: nothing here leaves a trace in it."""
     folder = tmp_path_factory.mktemp("refusals")
-    async with started(folder, balance="1000", script=[UNDER_WAY]) as one:
+    async with started(
+        folder, balance="1000", script=[UNDER_WAY], database_url=shared_database
+    ) as one:
         yield one
         assert await one.balance() == "1000"
 

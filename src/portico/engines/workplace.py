@@ -1,0 +1,60 @@
+"""A folder for unfinished files that is one process's own, also beside others on one machine."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+_LOCK = ".lock"
+
+
+class Workplace:
+    """Where one process works; whoever opens one clears away what dead neighbours left.
+
+    Args:
+        parent: the folder in which processes have theirs.
+        name: of this one; empty where there is no other process, and `parent` itself is used.
+    """
+
+    def __init__(self, parent: Path, name: str) -> None:
+        self.path = parent / name
+        self._lock: int | None = None
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if name:
+            self._lock = _locked(self.path)
+            for each in parent.iterdir():
+                if each != self.path:
+                    _clear_if_dead(each)
+
+    def close(self) -> None:
+        """Take the folder away, where it is this process's alone."""
+        if self._lock is not None:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = None
+
+
+def _clear_if_dead(folder: Path) -> None:
+    """Remove a folder that no living process holds; a lock ends with its process."""
+    lock = _locked(folder) if folder.is_dir() else None
+    if lock is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Take a folder's lock; None when another process has it."""
+    if sys.platform == "win32":  # there only one process runs, on the embedded database
+        return None
+    import fcntl  # noqa: PLC0415 - there is none on Windows
+
+    try:
+        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError:  # its owner has just taken it away
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
