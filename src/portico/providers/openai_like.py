@@ -7,8 +7,8 @@ relays put a result's URL and for their other words for states.
 
 Options of a credential:
     max_tokens_field: how the limit of a text is called; `max_completion_tokens` for OpenAI itself.
-    keeps_keys: `1` where the upstream honours `Idempotency-Key`, as Portico does: then a start
-        whose answer was lost is repeated with its key, which finds the job.
+    keeps_keys: `1` where the upstream honours `Idempotency-Key` for videos, as Portico does: then
+        a start whose answer was lost is repeated with its key, which finds the job.
 """
 
 import asyncio
@@ -179,9 +179,9 @@ class OpenAiLike:
             await self._api.stop("DELETE", f"{VIDEOS}/{upstream_id}")
 
     async def find(self, lost: Lost) -> Pending | Finished | Missing | None:
-        """Repeat the start under its key, where the upstream keeps keys."""
-        if not self._keeps_keys:
-            return None
+        """Repeat the start of a video under its key, where the upstream keeps keys."""
+        if not self._keeps_keys or lost.assignment.job.kind is not Kind.VIDEO:
+            return None  # a picture's answer is gone with its connection
         self._api.begin_again(lost.attempt_id)
         try:
             return await self.start(lost.assignment, attempt_id=lost.attempt_id)

@@ -33,9 +33,6 @@ VIDEOS = {
     Fault.BAD_KEY: ("failed", 0),
     Fault.NO_CREDIT: ("failed", 0),
     Fault.REFUSED: ("failed", 0),
-    Fault.CUT_AFTER: ("failed", 1),
-    Fault.BROKEN_AFTER: ("failed", 1),
-    Fault.PAGE: ("failed", 1),
     Fault.TASK_FAILED: ("failed", 1),
     Fault.TASK_REFUSED: ("failed", 1),
     Fault.TASK_LOST: ("failed", 1),
@@ -44,6 +41,15 @@ VIDEOS = {
     Fault.BROKEN_FILE: ("failed", 1),
     Fault.PAGE_URL: ("failed", 1),
     Fault.DEAD_URL: ("failed", 1),
+}
+# the same where nobody knows whether the start was taken, for those who can look it up and others
+UNCLEAR = {
+    Fault.BROKEN_BEFORE: (("succeeded", 1), ("failed", 0)),
+    Fault.CUT_BEFORE: (("succeeded", 1), ("failed", 0)),
+    Fault.BROKEN_AFTER: (("succeeded", 1), ("failed", 1)),
+    Fault.CUT_AFTER: (("succeeded", 1), ("failed", 1)),
+    Fault.PAGE: (("succeeded", 1), ("failed", 1)),
+    Fault.NO_ID: (("succeeded", 1), ("failed", 1)),
 }
 IMAGES = {
     None: ("succeeded", 1),
@@ -84,6 +90,20 @@ async def through(case: Case, tmp_path: Path) -> AsyncIterator[Through]:
 @pytest.mark.parametrize("fault", VIDEOS, ids=str)
 async def test_video_ends_as_it_must_and_costs_what_it_may(through: Through, fault):
     await check(through, VIDEO, fault, VIDEOS[fault])
+
+
+@pytest.mark.parametrize("fault", UNCLEAR)
+async def test_unclear_start_is_looked_up_and_never_paid_twice(through: Through, case: Case, fault):
+    found, lost = UNCLEAR[fault]
+    await check(through, VIDEO, fault, found if case.finds else lost)
+
+
+async def test_lost_job_is_waited_for_while_its_upstream_cannot_be_asked(
+    through: Through, case: Case
+):
+    for _ in range(5):
+        through.emulator.plans.add(Fault.BROKEN_BEFORE, on=On.LIST)
+    await check(through, VIDEO, Fault.CUT_AFTER, ("succeeded" if case.finds else "failed", 1))
 
 
 @needs("image")
