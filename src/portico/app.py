@@ -295,6 +295,7 @@ def build_limits(settings: Settings) -> Limits:
         result_kept_ms=settings.result_days * DAY_MS,
         provider_attempts_max=settings.task_attempts_max,
         renders_max=2 * (settings.render_processes or os.cpu_count() or 1),
+        is_reachable=bool(settings.public_url),
         only_provider=Simulator.name if settings.simulate else None,
     )
 

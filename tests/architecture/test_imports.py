@@ -26,6 +26,7 @@ BREAKS = [
     ("flows", "import starlette.requests", "web framework"),
     ("media", "import portico.settings", "Settings are read"),
     ("flows", "import aiohttp", "opens connections"),
+    ("emulators", "import portico.providers", "follow the contracts"),
 ]
 
 

@@ -15,10 +15,11 @@ MAY_NAME_PROVIDERS = (
     "settings.py",
     "testing/",
     "cli/",
+    "emulators/",  # the other end of the same wire
     "catalogue/offerings.py",
 )
 ALSO_A_WORD = {"local": ("outbound/",)}  # the `.local` names of home networks
-SHARED_PROVIDER_FILES = {"__init__", "base", "http", "registry"}
+SHARED_PROVIDER_FILES = {"__init__", "base", "chat_wire", "http", "inputs", "registry"}
 
 # Written in pieces, so that this file does not contain what it looks for.
 HOSTS = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "crates" + ".io"]

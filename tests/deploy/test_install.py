@@ -6,6 +6,7 @@ with, and everything comes from its cache, so that nothing leaves this machine.
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -151,10 +152,15 @@ def _portico(image: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _python() -> Path:
-    """Return a Python of this version that the image's user may run too, where there is one."""
+    """Return a Python of this very version that the image's user may run too, where there is one.
+
+    Another one may need other packages, which are in no cache.
+    """
     own, system = Path(sys.base_prefix) / "bin" / "python3", Path("/usr/bin/python3")
-    same = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return system if not _is_reachable(own) and system.resolve().name == same else own
+    if _is_reachable(own) or not system.exists():
+        return own
+    told = subprocess.run([system, "-V"], capture_output=True, text=True, check=True).stdout
+    return system if told.split()[1] == platform.python_version() else own
 
 
 def _is_reachable(program: Path) -> bool:

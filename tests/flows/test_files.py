@@ -140,6 +140,23 @@ async def test_upload_is_an_input_that_is_fetched_from_our_storage(house):
     assert await refusal(house.submit(ask)) is ErrorCode.MEDIA_UNREACHABLE
 
 
+@pytest.mark.parametrize("reachable", [True, False])
+async def test_upload_has_a_link_for_upstreams_only_where_they_reach_us(house, reachable):
+    house.limited(is_reachable=reachable)
+    asset_id = await upload.upload(house.gateway, house.caller, base64.b64encode(PICTURE).decode())
+    inputs = (MediaInput(Role.FIRST_FRAME, asset_id=asset_id),)
+    ask = MediaAsk(dialect="portico", name="portico/scene", prompt="sea", inputs=inputs)
+    await house.run(await house.submit(ask))
+
+    (given,) = house.upstream.started[0][1].inputs
+    assert given.url is None
+    if not reachable:
+        assert given.link is None
+        return
+    token = given.link.removeprefix(f"{house.gateway.public_url}/files/").partition("/")[0]
+    assert house.gateway.links.verify(token, now=house.gateway.clock.now()) == asset_id
+
+
 async def test_upload_that_was_swept_fails_the_task_with_a_refund(house):
     asset_id = await upload.upload(house.gateway, house.caller, base64.b64encode(PICTURE).decode())
     ask = MediaAsk(

@@ -105,6 +105,16 @@ async def test_input_is_fetched_when_the_task_runs(house):
     assert task.state is TaskState.SUCCEEDED
     (given,) = house.upstream.started[0][1].inputs
     assert (given.role, given.media_type) == (Role.FIRST_FRAME, "image/png")
+    assert (given.url, given.link) == (FRAME, None)
+
+
+async def test_address_that_only_we_may_fetch_is_not_handed_on(house):
+    url = "https://listed.example.com/frame.png"
+    house.door.files[url] = PICTURE
+    await house.run(await house.submit(framed(url=url)))
+
+    (given,) = house.upstream.started[0][1].inputs
+    assert given.url is None
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,9 @@ class FakeDoor:
         if "private" in url:
             raise PorticoError(ErrorCode.MEDIA_UNREACHABLE, "Cannot fetch this URL")
 
+    def is_public(self, url: str) -> bool:
+        return "listed" not in url
+
     async def peek(self, url: str, **_: object) -> Peek:
         body = self._found(url)
         return Peek(200, body[:4096], "", len(body))

@@ -19,6 +19,7 @@ COMMANDS = {
     "ledger": "Check the money.",
     "provider": "List who makes what is asked for.",
     "health": "Ask a running server whether it is alive.",
+    "emulate": "Stand in for a vendor's service on this machine.",
     "doctor": "Check this installation, and say what to do about what is wrong.",
     "backup": "Copy the database to a file, also while the server runs.",
     "copy": "Copy the database into an empty one, of the same kind or another.",

@@ -119,7 +119,7 @@ async def _checked(
 ) -> tuple[Path, Facts]:
     if output.path is not None:
         return output.path, _facts_of(usage)
-    await _download(gateway, task, output.url or "", fetched)
+    await _download(gateway, task, output, fetched)
     media_type = await asyncio.to_thread(sniff_file, fetched)
     if media_type is None or not media_type.startswith(f"{task.kind}/"):
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed")
@@ -130,17 +130,21 @@ async def _checked(
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed") from error
 
 
-async def _download(gateway: Gateway, task: Task, url: str, target: Path) -> None:
+async def _download(gateway: Gateway, task: Task, output: OutputFile, target: Path) -> None:
     """Fetch a result, in a few tries: the upstream's link may only be late (F17)."""
+    size_max_bytes = gateway.limits.video_size_max_bytes
     for left in reversed(range(FETCHES_MAX)):
         await asyncio.to_thread(target.unlink, missing_ok=True)
         try:
-            await gateway.door.download(
-                url,
-                target,
-                size_max_bytes=gateway.limits.video_size_max_bytes,
-                account_id=task.account_id,
-            )
+            if output.save is not None:
+                await output.save(target, size_max_bytes)
+            else:
+                await gateway.door.download(
+                    output.url or "",
+                    target,
+                    size_max_bytes=size_max_bytes,
+                    account_id=task.account_id,
+                )
         except PorticoError as error:
             if left == 0:
                 message = "Generation failed"

@@ -53,6 +53,7 @@ class Limits:
     chat_deadline_s: float = 600.0
     renders_max: int = 4  # that one of several processes has at once, waiting ones included
     idempotency_kept_ms: int = DAY_MS
+    is_reachable: bool = False  # upstreams can fetch what our links name
     only_provider: str | None = None  # every model goes to this one, such as the simulator
 
 

@@ -12,7 +12,7 @@ from portico.flows.download import copy_out
 from portico.flows.gateway import Gateway
 from portico.media import service as media
 from portico.media.model import Asset
-from portico.media.sniff import sniff, sniff_file
+from portico.media.sniff import SUFFIXES, sniff, sniff_file
 from portico.providers.base import InputFile
 from portico.tasks import Task
 
@@ -90,12 +90,24 @@ async def _fetch_one(gateway: Gateway, task: Task, wanted: MediaInput, target: P
     assert media_type is not None  # _expect raised otherwise
     if not media_type.startswith("audio/"):
         await gateway.inspector.inspect(target, media_type)
-    return InputFile(role=wanted.role, media_type=media_type, path=target)
+    url = wanted.url if wanted.url is not None and gateway.door.is_public(wanted.url) else None
+    link = await _link(gateway, task, wanted.asset_id) if wanted.asset_id else None
+    return InputFile(role=wanted.role, media_type=media_type, path=target, url=url, link=link)
 
 
 async def _copy_asset(gateway: Gateway, task: Task, asset_id: str, target: Path) -> None:
     asset = await _own_asset(gateway, task.account_id, asset_id)
     await copy_out(gateway, asset, target)
+
+
+async def _link(gateway: Gateway, task: Task, asset_id: AssetId) -> str | None:
+    """Return a signed link to an upload for the time of the task, where strangers reach us."""
+    if not gateway.limits.is_reachable:
+        return None
+    asset = await _own_asset(gateway, task.account_id, asset_id)
+    name = f"input.{SUFFIXES.get(asset.media_type, 'bin')}"
+    path = gateway.links.path(asset_id, name=name, expires_at=task.deadline_at)
+    return f"{gateway.public_url}{path}"
 
 
 async def _own_asset(gateway: Gateway, account_id: AccountId, asset_id: AssetId) -> Asset:

@@ -16,10 +16,20 @@ from portico.flows import collect, gather, moderate, settle, signals
 from portico.flows.gateway import Gateway
 from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure
 from portico.flows.routing import choose_route, queue_of
-from portico.providers.base import Assignment, Finished, InputFile, Missing, Pending, TaskProvider
+from portico.providers.base import (
+    Assignment,
+    Finder,
+    Finished,
+    InputFile,
+    Lost,
+    Missing,
+    Pending,
+    TaskProvider,
+)
 from portico.store import Tx
 from portico.tasks import Attempt, Task
 
+LOOK_UP_S = 2.0
 LOST_RETRY_S = 20.0
 LOST_CHECKS_MAX = 3
 _ENDED_FROM_OUTSIDE = (TaskState.CANCELLED, TaskState.EXPIRED)
@@ -182,11 +192,41 @@ async def _continue(gateway: Gateway, task: Task) -> float | None:
 async def _resume_start(
     gateway: Gateway, task: Task, attempt: Attempt, provider: TaskProvider
 ) -> float | None:
-    """Repeat a start whose answer was lost, where the provider allows it; else give up (T2)."""
+    """Repeat a start whose answer was lost, where that is free; else look for its job (T2)."""
     if not provider.restartable:
-        raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed", attempt_id=attempt.id)
+        return await _look_up(gateway, task, attempt, provider)
     inputs = await _stage_inputs(gateway, task)
     return await _start(gateway, task, attempt.id, attempt.provider, attempt.upstream_model, inputs)
+
+
+async def _look_up(
+    gateway: Gateway, task: Task, attempt: Attempt, provider: TaskProvider
+) -> float | None:
+    """Find the job of a start whose answer was lost; only a start that never was is repeated.
+
+    Raises:
+        PorticoError: OVERLOADED when the upstream has no such job after several looks,
+            UPSTREAM_FAILED when it cannot tell, or the code with which the job has failed.
+    """
+    outcome = None
+    if isinstance(provider, Finder):
+        try:
+            inputs = await _stage_inputs(gateway, task)
+            assignment = _assignment(gateway, task, attempt.upstream_model, inputs)
+            outcome = await provider.find(
+                Lost(attempt_id=attempt.id, assignment=assignment, started_at=attempt.started_at)
+            )
+        except PorticoError as error:
+            if error.code in RETRYABLE:  # it cannot be asked now: nothing else may be begun
+                return max(error.retry_after_s or 0.0, LOST_RETRY_S)
+            raise
+    if outcome is None:
+        raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed", attempt_id=attempt.id)
+    if isinstance(outcome, Missing):
+        if gateway.live.unread(task.id) < LOST_CHECKS_MAX:
+            return LOST_RETRY_S
+        raise PorticoError(ErrorCode.OVERLOADED, "The upstream did not take the job")
+    return await _took(gateway, task, attempt.id, outcome)
 
 
 async def _start(
@@ -202,6 +242,13 @@ async def _start(
     provider = _provider(gateway, provider_name)
     outcome = await provider.start(assignment, attempt_id=attempt_id)
     faults.reach("start.after_call")
+    return await _took(gateway, task, attempt_id, outcome)
+
+
+async def _took(
+    gateway: Gateway, task: Task, attempt_id: str, outcome: Pending | Finished
+) -> float | None:
+    """Write down that the upstream has the job, and go on."""
     _note_progress(gateway, task, outcome)
     if isinstance(outcome, Pending) and not await _note_running(
         gateway, task, attempt_id, outcome.upstream_id
@@ -269,6 +316,8 @@ async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | 
     current, attempts = await gateway.store.read(look)
     if current.state is not TaskState.SUBMITTING and error.code in RETRYABLE:
         return max(error.retry_after_s or 0.0, _read_again_s(gateway, task))
+    if current.state is TaskState.SUBMITTING and _can_look_up(gateway, attempts, error):
+        return LOOK_UP_S  # a job may exist: it is looked for before anything else
     decision = after_failure(
         error,
         attempts=sum(each.stage == current.stage for each in attempts),
@@ -282,6 +331,13 @@ async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | 
         case GiveUp(final):
             await settle.fail(gateway, task, final)
             return None
+
+
+def _can_look_up(gateway: Gateway, attempts: list[Attempt], error: PorticoError) -> bool:
+    """Whether a start came to nothing clear, at an upstream that can say what became of it."""
+    if error.code is not ErrorCode.UPSTREAM_TIMEOUT or not attempts:
+        return False
+    return isinstance(gateway.providers.tasks.get(attempts[-1].provider), Finder)
 
 
 def _read_again_s(gateway: Gateway, task: Task) -> float:

@@ -3,15 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urljoin
 
 import msgspec
 from aiohttp import ClientError, ClientResponse, hdrs
 
-from portico.core.clock import SECOND_MS, Clock
+from portico.core.clock import Clock
 from portico.core.ids import AccountId
 from portico.outbound.address import HostPort, Target, parse_target
 from portico.outbound.budgets import OutboundLimits, Pace, Turns
@@ -19,6 +17,7 @@ from portico.outbound.dial import Dialler, Resolver
 from portico.outbound.hosts import is_share_page
 from portico.outbound.refusals import Reason, not_direct, unreachable
 from portico.outbound.saving import save
+from portico.outbound.waiting import read_retry_after
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
@@ -117,7 +116,8 @@ class Door:
                     head += piece
                     if len(head) >= self._limits.answer_bytes_max:
                         break
-                retry_after_s = self._retry_after_s(answer.headers.get(hdrs.RETRY_AFTER, ""))
+                asked = answer.headers.get(hdrs.RETRY_AFTER, "")
+                retry_after_s = read_retry_after(asked, self._clock)
                 head = head[: self._limits.answer_bytes_max]
                 return PostAnswer(answer.status, retry_after_s, head)
 
@@ -130,6 +130,14 @@ class Door:
         target = self._target(url)
         with _refusing_trouble(target.host):
             await self._dialler.addresses(target)
+
+    def is_public(self, url: str) -> bool:
+        """Whether strangers could fetch a URL too: its host is not one the operator listed.
+
+        Raises:
+            PorticoError: MEDIA_UNREACHABLE for what is no URL we would fetch.
+        """
+        return not self._target(url).is_listed
 
     async def close(self) -> None:
         """Let go of the resolver's threads; connections end with each exchange."""
@@ -189,16 +197,6 @@ class Door:
                 return
             pace.arrived(loop.time(), len(piece))
             yield piece
-
-    def _retry_after_s(self, text: str) -> int | None:
-        if text.isascii() and text.isdigit():
-            return int(text[:9])
-        try:
-            at = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0, int(at.timestamp()) - self._clock.now() // SECOND_MS)
 
 
 def _check_good(answer: ClientResponse) -> None:

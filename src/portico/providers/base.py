@@ -1,12 +1,52 @@
-"""The two small protocols a provider may implement: tasks, and chat."""
+"""The small protocols a provider may implement: tasks and chat, and what not every upstream can.
 
-from collections.abc import AsyncIterator, Mapping
+A provider of a remote upstream is made from a `Credential` and an `Upstream` that carries its
+calls; it keeps nothing of a job in memory, so any process may ask about any job at any time.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from portico.core.jobs import ChatJob, Chunk, MediaJob, Role
+from portico.core.clock import Instant
+from portico.core.jobs import ChatJob, Chunk, Kind, MediaJob, Role
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """Our key at an upstream, where that is, and what is special about it there."""
+
+    name: str  # as routes call it
+    base_url: str
+    secret: str
+    options: Mapping[str, str] = {}  # each provider's docstring names those it knows
+
+    def __repr__(self) -> str:
+        """Keep the secret out of whatever is printed."""
+        return f"Credential({self.name!r})"
+
+
+class HandOver(StrEnum):
+    """How an input file gets to an upstream."""
+
+    PASS = "pass"  # noqa: S105 - the customer's own public URL, which the upstream fetches
+    DATA = "data"  # the bytes inside the request, as a data URI
+    UPLOAD = "upload"  # the bytes beside the request, as the upstream takes files
+    LINK = "link"  # a signed link to our own copy, which the upstream fetches
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider's upstream can do; routing and documents read it."""
+
+    kinds: frozenset[Kind]
+    params: Mapping[str, str] = {}  # what it honours: our name -> its name
+    roles: Mapping[Role, str] = {}  # what it takes: our role -> its word
+    media: Mapping[str, tuple[HandOver, ...]] = {}  # "image", "video", "audio" -> in this order
+    data_bytes_max: int = 0  # of one file inside a request
+    calls_back: bool = False
+    check_after_s: float = 5.0  # the advised interval between two questions about a job
 
 
 class InputFile(msgspec.Struct, frozen=True):
@@ -15,6 +55,8 @@ class InputFile(msgspec.Struct, frozen=True):
     role: Role
     media_type: str  # by magic bytes, such as "image/png"
     path: Path
+    url: str | None = None  # where the customer has it, if anybody may fetch it there
+    link: str | None = None  # where anybody may fetch our copy of it for a while
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +67,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     model: str  # the upstream's own name for the model
     inputs: tuple[InputFile, ...]
     folder: Path  # this attempt's own existing folder for outputs; the caller removes it
+    callback_url: str | None = None  # unguessable; where the upstream may say that it is done
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -36,16 +79,28 @@ class Pending(msgspec.Struct, frozen=True):
     check_after_s: float = 5.0  # when asking again is worth it
 
 
+Save = Callable[[Path, int], Awaitable[object]]  # to a new file, of at most so many bytes
+
+
 class OutputFile(msgspec.Struct, frozen=True):
-    """One result: a local file in the assignment's folder, or a URL still to be fetched."""
+    """One result: a file we made ourselves, a URL still to be fetched, or what only we can save.
+
+    Exactly one is set. `save` is for bytes that came inside an answer, or that our key opens;
+    they are as foreign as those behind a URL.
+    """
 
     role: str  # "output" or "cover"
     path: Path | None = None
     url: str | None = None
+    save: Save | None = None
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """The upstream is done; `usage` is what it measured, in its own words."""
+    """The upstream is done; `usage` is what it measured.
+
+    What costs money has one name for all upstreams: `video_tokens`, `images`, `seconds`,
+    `input_tokens`, `output_tokens`; each a number that is not negative, or absent.
+    """
 
     outputs: tuple[OutputFile, ...]
     usage: Mapping[str, object] = {}
@@ -65,8 +120,9 @@ class TaskProvider(Protocol):
         """Submit once; the same `attempt_id` must not start a second upstream job.
 
         Raises:
-            PorticoError: UPSTREAM_FAILED, UPSTREAM_TIMEOUT (ambiguous), OVERLOADED,
-                MEDIA_REJECTED, CONTENT_REFUSED, INVALID_REQUEST.
+            PorticoError: UPSTREAM_FAILED, UPSTREAM_TIMEOUT (ambiguous: a job may exist),
+                OVERLOADED, MEDIA_REJECTED, CONTENT_REFUSED, INVALID_REQUEST,
+                UNSUPPORTED_OPTION. Remote ones raise `UpstreamError`, which says more.
         """
 
     async def check(self, upstream_id: str) -> Pending | Finished | Missing:
@@ -82,6 +138,37 @@ class TaskProvider(Protocol):
 
     async def close(self) -> None:
         """Stop everything this provider started on this machine."""
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """A start of which nobody knows whether the upstream took it."""
+
+    attempt_id: str
+    assignment: Assignment
+    started_at: Instant  # before the call
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A provider that can look up a start whose answer was lost."""
+
+    async def find(self, lost: Lost) -> Pending | Finished | Missing | None:
+        """Look for the job of an attempt by our own mark on it; starts no second job.
+
+        Missing: the upstream does not have it, at least so far; None: this upstream can tell
+        neither now nor later.
+
+        Raises:
+            PorticoError: OVERLOADED when it cannot be asked now.
+        """
+
+
+@runtime_checkable
+class CallbackReader(Protocol):
+    """A provider whose upstream says by itself when a job is done."""
+
+    def parse_callback(self, body: bytes) -> str | None:
+        """Return the upstream's id of a job: a hint to ask about it, and nothing else."""
 
 
 class ChatProvider(Protocol):

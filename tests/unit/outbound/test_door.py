@@ -378,3 +378,8 @@ async def test_many_exchanges_leave_no_descriptor_open(host, open_door):
 
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_url_of_a_listed_host_is_no_url_for_strangers(open_door, host):
+    assert not open_door().is_public(host.url())
+    assert open_door().is_public("https://cdn.example.com/a.png")

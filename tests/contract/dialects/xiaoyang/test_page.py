@@ -287,7 +287,7 @@ async def test_modal_without_enhancement_lists_no_price_for_it(start):
 
 async def test_every_listed_option_costs_what_it_says(start, host):
     gateway = await start(balance="100000")
-    gateway.gateway.engine.wake = lambda *_: None  # nothing need be made
+    gateway.gateway.engine.wake = lambda *_, **__: None  # nothing need be made
     links = {
         "prompt": "a cat",
         "image_url": f"{host.url}/a.png",

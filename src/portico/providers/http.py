@@ -1,0 +1,264 @@
+"""Speak JSON with one upstream: refusals by its table, states by its table, nothing quoted.
+
+An answer is hostile until it was read: its words go no further than a look-up in a table of
+ours, its numbers are taken only where they are numbers, its ids only where they look like ids.
+"""
+
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+import structlog
+
+from portico.core.upstreams import Call, Part, Reply, Trouble, Upstream, UpstreamError
+
+_log = structlog.get_logger("portico.providers")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
+_WORD = re.compile(r"[A-Za-z0-9_. -]{1,40}")
+_BEGUN_MAX = 10_000
+_NUMBER_MAX = 2**53 - 1
+
+# What a status means where the upstream's own code says nothing more.
+_BY_STATUS = {
+    400: Trouble.REQUEST,
+    401: Trouble.CREDENTIAL,
+    402: Trouble.CREDIT,
+    403: Trouble.CREDENTIAL,
+    404: Trouble.MODEL,
+    405: Trouble.MODEL,
+    408: Trouble.AMBIGUOUS,
+    409: Trouble.AMBIGUOUS,
+    425: Trouble.BUSY,
+    429: Trouble.BUSY,
+    503: Trouble.BUSY,
+    529: Trouble.BUSY,
+}
+_GONE = frozenset({404, 410})
+_GOOD = range(200, 300)
+_OUR_FAULT = range(300, 500)
+
+
+class State(StrEnum):
+    """How far a job is, whatever its upstream calls it."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Refusals(msgspec.Struct, frozen=True, kw_only=True):
+    """How one upstream says no.
+
+    Args:
+        code_at: where its own code stands in an answer.
+        codes: patterns of codes, most special first; `*` stands for any letters.
+    """
+
+    code_at: tuple[str, ...]
+    codes: Mapping[str, Trouble]
+
+    def of(self, status: int, body: object) -> Trouble:
+        """Return what an answer with an error means: by its code, else by its status."""
+        if found := self.of_code(at(body, *self.code_at)):
+            return found
+        other = Trouble.REQUEST if status in _OUR_FAULT else Trouble.AMBIGUOUS
+        return _BY_STATUS.get(status, other)
+
+    def of_code(self, code: object) -> Trouble | None:
+        """Return what a code means, a word or a number; None where the table does not know it."""
+        if not isinstance(code, str | int):
+            return None
+        text = str(code)
+        matches = (trouble for name, trouble in self.codes.items() if fnmatchcase(text, name))
+        return next(matches, None)
+
+
+class Api:
+    """Makes the calls of one provider with its key.
+
+    Args:
+        upstream: carries them.
+        headers: the key, in the way this upstream wants it.
+        refusals: how it says no.
+    """
+
+    def __init__(
+        self, upstream: Upstream, *, headers: Mapping[str, str], refusals: Refusals
+    ) -> None:
+        self.upstream = upstream
+        self.headers = headers
+        self.refusals = refusals
+        self._unknown: set[str] = set()
+        self._begun = _Begun()
+
+    async def begin(
+        self,
+        path: str,
+        *,
+        attempt_id: str,
+        body: object = None,
+        parts: Sequence[Part] = (),
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 60.0,
+        answer_bytes_max: int = 2**21,
+    ) -> Mapping[str, Any]:
+        """Begin paid work by one POST, at most once for an attempt, and return the answer.
+
+        Raises:
+            UpstreamError: of any trouble; AMBIGUOUS for every answer that does not say clearly
+                whether the work was taken, and for an attempt that has begun already.
+        """
+        self._begun.add(attempt_id)
+        call = Call(
+            method="POST",
+            path=path,
+            headers={**self.headers, **(headers or {})},
+            body=body,
+            parts=tuple(parts),
+            once=True,
+            timeout_s=timeout_s,
+            answer_bytes_max=answer_bytes_max,
+        )
+        reply = await self.upstream.send(call)
+        answer = self._good(reply)
+        if self.refusals.of_code(at(answer, *self.refusals.code_at)):
+            raise self.refused(reply)  # inside a good answer (F10)
+        return answer
+
+    def begin_again(self, attempt_id: str) -> None:
+        """Allow the same start once more, at an upstream that knows our key for it."""
+        self._begun.forget(attempt_id)
+
+    async def ask(
+        self, path: str, *, query: Sequence[tuple[str, str]] = ()
+    ) -> tuple[Mapping[str, Any], Mapping[str, str]] | None:
+        """Read something, and return the answer and its headers; None: no such thing.
+
+        Raises:
+            UpstreamError: with the code OVERLOADED, whatever the trouble is.
+        """
+        call = Call(method="GET", path=path, headers=self.headers, query=tuple(query))
+        reply = await self.upstream.send(call)
+        if reply.status in _GONE:
+            return None
+        try:
+            return self._good(reply), reply.headers
+        except UpstreamError as error:
+            raise error.of_read() from None
+
+    async def stop(self, method: str, path: str, *, body: object = None) -> None:
+        """Ask to stop something; an upstream that refuses or cannot be reached changes nothing."""
+        call = Call(method=method, path=path, headers=self.headers, body=body, timeout_s=15.0)
+        try:
+            await self.upstream.send(call)
+        except UpstreamError as error:
+            _log.info("upstream_not_stopped", trouble=error.trouble)
+
+    def state(self, states: Mapping[str, State], word: object) -> State:
+        """Return what a word for a state means; an unknown one runs on, and is logged once."""
+        known = states.get(word) if isinstance(word, str) else None
+        if known is None and isinstance(word, str) and word not in self._unknown:
+            self._unknown.add(word[:40])
+            if _WORD.fullmatch(word):
+                _log.warning("upstream_state_unknown", state=word)
+        return known or State.RUNNING
+
+    def failed(self, code: object) -> UpstreamError:
+        """Return the error of a job that failed, by the code that was given for it."""
+        return UpstreamError(self.refusals.of_code(code) or Trouble.FAILED).of_job()
+
+    def refused(self, reply: Reply) -> UpstreamError:
+        """Return the error of an answer that refuses a call."""
+        trouble = self.refusals.of(reply.status, read_json(reply.body))
+        after_s = reply.retry_after_s if trouble is Trouble.BUSY else None
+        return UpstreamError(trouble, retry_after_s=after_s, status=reply.status)
+
+    def _good(self, reply: Reply) -> Mapping[str, Any]:
+        if reply.status not in _GOOD:
+            raise self.refused(reply)
+        answer = read_json(reply.body)
+        if not isinstance(answer, dict):
+            raise UpstreamError(Trouble.AMBIGUOUS, status=reply.status)
+        return answer
+
+
+class _Begun:
+    """The last attempts that were begun: the net below the rows that forbid a second start."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, attempt_id: str) -> None:
+        if attempt_id in self._known:
+            raise UpstreamError(Trouble.AMBIGUOUS, error="begun before")
+        self._known[attempt_id] = None
+        if len(self._known) > _BEGUN_MAX:
+            self._known.popitem(last=False)
+
+    def forget(self, attempt_id: str) -> None:
+        self._known.pop(attempt_id, None)
+
+
+def read_json(body: bytes) -> object:
+    """Return what a body says, None for what is no JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def at(value: object, *names: str) -> Any:
+    """Return what stands at a path of names inside an answer, None where that ends early."""
+    for name in names:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def read_id(value: object) -> str:
+    """Return the id of a job that was just taken; it goes into paths and rows.
+
+    Raises:
+        UpstreamError: AMBIGUOUS for anything else: the job may exist, and nobody can ask for it.
+    """
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
+    raise UpstreamError(Trouble.AMBIGUOUS, error="no id")
+
+
+def hint_of(body: bytes, *names: str) -> str | None:
+    """Return the id that a callback names, None for one that names none."""
+    value = at(read_json(body), *names) if len(body) <= 2**20 else None
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def read_number(value: object) -> int | float | None:
+    """Return a number that may be counted: finite, not negative, not absurd; else None (F23)."""
+    if isinstance(value, str):
+        try:
+            value = float(value) if "." in value else int(value[:20])
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) and 0 <= value <= _NUMBER_MAX else None
+
+
+def read_usage(answer: object, names: Mapping[str, str]) -> dict[str, object]:
+    """Return the numbers of a usage under our own names, without those that are none."""
+    if not isinstance(answer, dict):
+        return {}
+    found = {ours: read_number(answer.get(theirs)) for theirs, ours in names.items()}
+    return {name: number for name, number in found.items() if number is not None}
+
+
+def read_url(value: object) -> str | None:
+    """Return what may be tried as a URL; whether it is fetched is the door's to say."""
+    return value if isinstance(value, str) and value.startswith(("http://", "https://")) else None

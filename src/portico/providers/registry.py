@@ -1,0 +1,15 @@
+"""Every provider of remote upstreams by its name: one line each."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from portico.core.upstreams import Upstream
+from portico.providers.ark import Ark
+from portico.providers.base import Credential
+from portico.providers.openai_like import OpenAiLike
+
+# Each builds a `TaskProvider`, a `ChatProvider` or both; `isinstance` tells what more it is.
+BUILDERS: Mapping[str, Callable[[Credential, Upstream], Any]] = {
+    Ark.name: Ark,
+    OpenAiLike.name: OpenAiLike,
+}

@@ -1,0 +1,136 @@
+"""One line per provider: what the contract suite has to know to try it against its emulator."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue
+from portico.emulators.ark import ArkEmulator
+from portico.emulators.emulator import Emulator
+from portico.emulators.openai import OpenAiEmulator
+from portico.outbound import UpstreamClient, UpstreamLimits
+from portico.providers.base import Assignment, Credential, InputFile
+from portico.providers.registry import BUILDERS
+from portico.testing import FakeClock
+
+SECRET = "k-canary-7"
+LIMITS = UpstreamLimits(call_s=1.5, event_s=1.5)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A provider and the emulator of its upstream.
+
+    Args:
+        provider: its name in the registry.
+        emulator: makes the other end.
+        video, image, chat: models to ask for; None where it makes no such thing.
+        usage: what a video of 5 s at 720p, 16:9 is counted as.
+        finds: whether a lost start can be looked up.
+        takes_files: whether a picture can be sent, instead of an address to fetch it from.
+        options: of the credential.
+        callback: what the upstream says by itself when `job-1` is done; empty: nothing.
+    """
+
+    provider: str
+    emulator: Callable[..., Emulator]
+    video: str | None = None
+    image: str | None = None
+    chat: str | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    finds: bool = False
+    takes_files: bool = True
+    options: dict[str, str] = field(default_factory=dict)
+    callback: str = '{"id": "job-1", "status": "succeeded"}'
+
+    @property
+    def id(self) -> str:
+        """How a failing test names it."""
+        return "-".join((self.provider, *self.options))
+
+
+def needs(what: str) -> Callable[[Any], Any]:
+    """Give a test the cases that have a model for `image` or `chat`."""
+
+    def mark(test: Any) -> Any:
+        test.needed = what
+        return test
+
+    return mark
+
+
+# fmt: off
+CASES = (
+    Case("ark", ArkEmulator, "doubao-seedance-2-0-260128", "doubao-seedream-4-5-251128", "doubao-seed-2-0-pro-260215", {"video_tokens": 108_900, "seconds": 5}, finds=True),  # noqa: E501
+    Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
+    Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A running emulator, and a provider that has it as its upstream."""
+
+    case: Case
+    emulator: Emulator
+    provider: Any
+    clock: FakeClock
+    folder: Path
+    another: Callable[[], Any]  # the same provider, as another process would have it
+
+    def video(self, *inputs: InputFile, prompt: str = "sea", **params: ParamValue) -> Assignment:
+        """Ask for a video of 5 s at 720p, 16:9."""
+        given: dict[str, ParamValue] = {"duration": 5, "resolution": "720p", "ratio": "16:9"}
+        given |= params
+        return self.assignment(Kind.VIDEO, self.case.video or "", prompt, given, inputs)
+
+    def image(self, *inputs: InputFile, prompt: str = "sea", **params: ParamValue) -> Assignment:
+        """Ask for a square picture."""
+        given: dict[str, ParamValue] = {"ratio": "1:1", **params}
+        return self.assignment(Kind.IMAGE, self.case.image or "", prompt, given, inputs)
+
+    def chat(self, words: str = "Who?", **sampling: object) -> ChatJob:
+        """Ask for a text."""
+        messages = (Message("user", words),)
+        return ChatJob(offering="o", model="m", messages=messages, max_tokens=50, sampling=sampling)
+
+    def assignment(
+        self,
+        kind: Kind,
+        model: str,
+        prompt: str,
+        params: dict[str, ParamValue],
+        inputs: tuple[InputFile, ...],
+    ) -> Assignment:
+        """Ask for anything."""
+        mode = Mode.REFERENCE if inputs else Mode.TEXT
+        job = MediaJob(offering="o", model="m", kind=kind, mode=mode, prompt=prompt, params=params)
+        return Assignment(job=job, stage="generate", model=model, inputs=inputs, folder=self.folder)
+
+
+@asynccontextmanager
+async def bench(case: Case, folder: Path, *, latency_s: float = 0.0) -> AsyncIterator[Bench]:
+    """Start an emulator and build the provider for it, as the composition root would."""
+    clock = FakeClock()
+    emulator = case.emulator(clock=clock, latency_s=latency_s, key=SECRET, slow_s=4.0)
+    await emulator.start()
+    upstream = UpstreamClient(
+        emulator.base_url,
+        private_hosts=frozenset({("127.0.0.1", emulator.port)}),
+        limits=LIMITS,
+        clock=clock,
+    )
+    credential = Credential(
+        name="main", base_url=emulator.base_url, secret=SECRET, options=case.options
+    )
+    build = partial(BUILDERS[case.provider], credential, upstream)
+    provider = build()
+    try:
+        yield Bench(case, emulator, provider, clock, folder, build)
+    finally:
+        await provider.close()
+        await emulator.stop()
