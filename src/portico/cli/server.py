@@ -24,6 +24,7 @@ BACKLOG = 2_048
 DRAIN_LOOK_S = 0.05
 CUT_OFF_WITHIN_S = 2.0
 SETTLE_WITHIN_S = 0.2  # texts settle in tasks of their own, a commit or two after their request
+HAND_OVER_WITHIN_S = 5.0  # tasks to other processes, and connections closed
 _log = structlog.get_logger("portico.server")
 
 Prepare = Callable[[App], Awaitable[Callable[[], None] | None]]
@@ -64,6 +65,13 @@ def run_tasks(settings: Settings, announce: Callable[[], None]) -> None:
     _allow_files(FILES_BESIDE_CONNECTIONS)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_work(App(settings), announce))
+
+
+def stop_takes_s(settings: Settings) -> float:
+    """Return how many seconds after a stop signal a process has ended, at the latest."""
+    requests_s = settings.drain_s + settings.stop_within_s + CUT_OFF_WITHIN_S + SETTLE_WITHIN_S
+    streams_and_tasks_s = settings.stop_within_s / 2  # a quarter each
+    return requests_s + streams_and_tasks_s + HAND_OVER_WITHIN_S
 
 
 async def _work(app: App, announce: Callable[[], None]) -> None:
