@@ -16,6 +16,10 @@ from hypothesis import settings
 from portico.testing import make_database
 from tests.kinds import KINDS
 from tests.postgres import Postgres, running
+from tests.s3 import _shared_server, bucket, frail_bucket
+from tests.valkey import valkey, valkey_program
+
+__all__ = ["_shared_server", "bucket", "frail_bucket", "valkey", "valkey_program"]  # fixtures
 
 _CALLS_OUT = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 _refused: list[str] = []

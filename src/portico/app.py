@@ -36,7 +36,7 @@ from portico.pages import HEALTH_PATHS, page_routes
 from portico.providers.local.provider import LocalProvider
 from portico.providers.local.text import LocalText
 from portico.providers.simulator import Simulator, parse_script
-from portico.rates import RateLimiter
+from portico.rates import open_rates
 from portico.settings import Settings, host_pairs
 from portico.store import open_store
 from portico.store.open import is_postgres, migrate
@@ -105,6 +105,7 @@ class App:
         for provider in gateway.providers.tasks.values():
             await provider.close()
         await gateway.door.close()
+        await gateway.rates.close()
         await gateway.storage.close()
         await gateway.store.close()
         if self._workplace is not None:
@@ -178,12 +179,12 @@ class App:
             ids=self._ids,
             catalogue=catalogue.load(_folder(settings.catalogue)),
             blocklist=moderation.load(_folder(settings.blocklist)),
-            storage=open_storage(settings.storage_url or f"file://{folder / 'files'}"),
+            storage=open_storage(settings.storage, links=settings.storage_links),
             inspector=Inspector(),
             links=Links([secret]),
             door=Door(host_pairs(settings.private_hosts), clock=clock),
             providers=build_providers(settings, clock),
-            rates=RateLimiter(),
+            rates=open_rates(settings.limits_url),
             engine=self._engine,
             runner=runner,
             work_folder=self._workplace.path,

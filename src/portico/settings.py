@@ -27,9 +27,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     database_url: str = ""
     """Database, `sqlite:///…` or `postgresql://…`; empty: SQLite in the data folder."""
     storage_url: str = ""
-    """Where results are kept; empty: the folder `files` in the data folder (`file:///…`)."""
+    """Where results are kept (`file:///…`, `s3://bucket/prefix`); empty: in the data folder."""
+    storage_links: str = "proxy"
+    """`proxy`: results are read and passed on; `signed`: links lead on to the bucket itself."""
     limits_url: str = ""
-    """Where request rates are counted; empty: in this process's memory."""
+    """Where request rates are counted (`valkey://…`, `redis://…`); empty: in this process."""
     public_url: str = ""
     """Address under which clients reach this server, for links; empty: http://host:port."""
     private_hosts: str = ""
@@ -89,6 +91,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def queue_names(self) -> frozenset[str]:
         """The queues from which this process takes tasks."""
         return frozenset(filter(None, (part.strip() for part in self.queues.split(","))))
+
+    @property
+    def storage(self) -> str:
+        """The storage's URL, with the default filled in."""
+        return self.storage_url or f"file://{self.folder / 'files'}"
 
     @property
     def shown_url(self) -> str:

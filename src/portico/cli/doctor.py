@@ -24,6 +24,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], Awaitable[Finding]]], ...] = (
     ("database", checks.database),
     ("ledger", checks.money),
     ("storage", checks.storage),
+    ("rates", checks.rates),
     ("catalogue", checks.models),
     ("renderer", checks.renderer),
     ("port", checks.port),

@@ -16,6 +16,7 @@ import msgspec
 from portico.cli.desk import database_revision, has_database
 from portico.cli.provider import read_catalogue
 from portico.core.clock import SystemClock
+from portico.core.errors import PorticoError
 from portico.core.ids import IdSource
 from portico.core.jobs import MediaAsk
 from portico.flows import administer
@@ -23,6 +24,7 @@ from portico.flows.administer import Desk
 from portico.media.storage import open_storage
 from portico.providers.base import Assignment, Finished
 from portico.providers.local.provider import LocalProvider
+from portico.rates import open_rates
 from portico.settings import Settings
 from portico.store import open_store
 from portico.store.open import HEAD
@@ -128,15 +130,40 @@ async def money(settings: Settings) -> Finding:
 
 async def storage(settings: Settings) -> Finding:
     """Write and remove something where results are kept."""
-    url = settings.storage_url or f"file://{settings.folder / 'files'}"
+    url = settings.storage
     if _is_missing_folder(url):
         return Finding(good=True, detail=_NOT_YET)
-    opened = open_storage(url)
+    kind = url.partition("://")[0]
+    opened = open_storage(url, links=settings.storage_links)
     try:
         await opened.check()
+    except PorticoError as error:
+        return Finding(
+            good=False,
+            detail=f"{kind}: cannot be written: {error.__cause__}",
+            advice="finished tasks wait until it can, up to their deadline",
+        )
     finally:
         await opened.close()
-    return Finding(good=True, detail=f"{url.partition('://')[0]}: can be written")
+    return Finding(good=True, detail=f"{kind}: can be written")
+
+
+async def rates(settings: Settings) -> Finding:
+    """Count something in the shared store of rates, where one is set."""
+    if not settings.limits_url:
+        return Finding(good=True, detail="counted in memory")
+    counted = open_rates(settings.limits_url)
+    try:
+        await counted.check()
+    except Exception as error:  # noqa: BLE001 - whatever the client library says is wrong
+        return Finding(
+            good=False,
+            detail=f"the store cannot count: {type(error).__name__}",
+            advice="until it can, each process allows every limit on its own",
+        )
+    finally:
+        await counted.close()
+    return Finding(good=True, detail=f"{settings.limits_url.partition('://')[0]}: can count")
 
 
 async def models(settings: Settings) -> Finding:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -13,6 +14,8 @@ _SAFE_HEADERS = {
     "accept-ranges": "bytes",
     "cache-control": "private, max-age=3600",
 }
+
+_ON_THE_WAY = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
 async def file_answer(opened: OpenFile, headers: Mapping[str, str], *, inline: bool) -> Response:
@@ -44,6 +47,23 @@ async def file_answer(opened: OpenFile, headers: Mapping[str, str], *, inline: b
         fields["content-range"] = part.content_range(size)
     fields["content-length"] = str(part.size_bytes)
     return _FileAnswer(await opened.read(part.start, part.end), status, fields)
+
+
+async def link_answer(opened: OpenFile, request: Request) -> Response:
+    """Answer a signed link of ours: lead on to the storage's own link, or with the file.
+
+    Two kinds of caller get the file itself: whoever sends a key along, which a storage would
+    refuse or learn, and our own pages, whose policy lets them load nothing from elsewhere.
+
+    Raises:
+        PorticoError: RESULT_EXPIRED or OVERLOADED, before anything is sent.
+    """
+    headers = request.headers
+    if "authorization" not in headers and headers.get("sec-fetch-site") != "same-origin":
+        url = await opened.link(request.method)
+        if url is not None:
+            return Response(None, 307, {"location": url, **_ON_THE_WAY})
+    return await file_answer(opened, headers, inline=True)
 
 
 class _FileAnswer(Response):

@@ -27,9 +27,11 @@ async def admit(gateway: Gateway, authorization: str | None, bucket: Bucket | No
     if caller.status != accounts.ACTIVE:
         raise PorticoError(ErrorCode.ACCOUNT_SUSPENDED, "Account suspended")
     if caller.requests_per_minute is not None:
-        gateway.rates.hit(Bucket("key", caller.requests_per_minute), caller.key_id)
-    if bucket is not None:
-        gateway.rates.hit(bucket, caller.key_id)
+        own = Bucket("key", caller.requests_per_minute)
+        if (counting := gateway.rates.hit(own, caller.key_id)) is not None:
+            await counting
+    if bucket is not None and (counting := gateway.rates.hit(bucket, caller.key_id)) is not None:
+        await counting
     return caller
 
 

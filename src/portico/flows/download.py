@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from portico import tasks
+from portico.core.clock import SECOND_MS
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import AssetId, TaskId
 from portico.core.views import Caller, TaskState
@@ -27,6 +28,8 @@ __all__ = [
     "result_of",
 ]
 
+LINK_S = 3_600  # long enough to begin a download, and to go on after a pause
+
 
 class OpenFile(msgspec.Struct, frozen=True):
     """A stored file, ready to be read in any range."""
@@ -41,6 +44,18 @@ class OpenFile(msgspec.Struct, frozen=True):
             PorticoError: RESULT_EXPIRED when the file has just gone, OVERLOADED.
         """
         return await self.gateway.storage.open_range(self.asset.storage_key, start, end)
+
+    async def link(self, method: str) -> str | None:
+        """Return a short-lived link to the file at its storage itself, where there are such links.
+
+        Raises:
+            PorticoError: OVERLOADED.
+        """
+        left_s = (self.asset.expires_at - self.gateway.clock.now()) // SECOND_MS
+        within_s = max(1, min(LINK_S, left_s))
+        return await self.gateway.storage.link(
+            self.asset.storage_key, method=method, within_s=within_s
+        )
 
 
 async def result_of(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> OpenFile:

@@ -17,7 +17,7 @@ from portico.media.storage import Storage
 from portico.moderation import Blocklist
 from portico.outbound import Door
 from portico.providers.base import ChatProvider, TaskProvider
-from portico.rates import RateLimiter
+from portico.rates import Rates
 from portico.store import Store
 
 
@@ -70,7 +70,7 @@ class Gateway:
     links: Links
     door: Door
     providers: Providers
-    rates: RateLimiter
+    rates: Rates
     engine: Engine
     work_folder: Path
     server_secret: bytes

@@ -53,9 +53,8 @@ class FolderStorage:
         first, end = await self._in_thread(self._begin, key, start, end)
         return self._pieces(key, first, start + len(first), end)
 
-    async def size(self, key: str) -> int:
-        """Return the size of a file in bytes."""
-        return await self._in_thread(self._size, key)
+    async def link(self, key: str, *, method: str, within_s: int) -> None:
+        """Return nothing: only this process can read its folder."""
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove files; those already gone are passed over."""
@@ -163,13 +162,6 @@ class FolderStorage:
     def _open(self, key: str) -> int:
         with self._folder_of(key) as (folder, name):
             return os.open(name, _READ, dir_fd=folder)
-
-    def _size(self, key: str) -> int:
-        with self._folder_of(key) as (folder, name):
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode):
-            raise FileNotFoundError(errno.ENOENT, "not a regular file")
-        return status.st_size
 
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:

@@ -7,6 +7,8 @@ from typing import Protocol
 from portico.core.clock import Instant
 from portico.media.keys import FANS, storage_key
 
+PROXY, SIGNED = "proxy", "signed"
+
 __all__ = ["FANS", "Storage", "Upkeep", "open_storage", "storage_key"]
 
 
@@ -47,11 +49,14 @@ class Storage(Upkeep, Protocol):
             PorticoError: RESULT_EXPIRED when there is no such file, OVERLOADED.
         """
 
-    async def size(self, key: str) -> int:
-        """Return the size of a file in bytes.
+    async def link(self, key: str, *, method: str, within_s: int) -> str | None:
+        """Return a URL under which anybody may GET or HEAD a file for so many seconds.
+
+        Whether the file is there is not looked at. None where there is no such link: the file
+        has to be read and passed on.
 
         Raises:
-            PorticoError: RESULT_EXPIRED when there is no such file, OVERLOADED.
+            PorticoError: OVERLOADED when credentials for signing cannot be had now.
         """
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -61,12 +66,23 @@ class Storage(Upkeep, Protocol):
         """Let go of threads and descriptors."""
 
 
-def open_storage(url: str) -> Storage:
-    """Open `file:///folder`, or a bucket such as `s3://bucket/prefix`, `gs://…`, `az://…`."""
+def open_storage(url: str, *, links: str = PROXY) -> Storage:
+    """Open `file:///folder`, or a bucket such as `s3://bucket/prefix`, `gs://…`, `az://…`.
+
+    Args:
+        url: where files lie. Nothing is connected to yet.
+        links: `proxy`, or `signed` for links of the bucket's own.
+
+    Raises:
+        ValueError: for what cannot be opened, without credentials in its text.
+    """
+    if links not in {PROXY, SIGNED} or (links == SIGNED and url.startswith("file://")):
+        message = "PORTICO_STORAGE_LINKS is proxy, or signed where files lie in a bucket"
+        raise ValueError(message)
     if url.startswith("file://"):
         from portico.media.folder import FolderStorage  # noqa: PLC0415 - one of two is needed
 
         return FolderStorage(Path(url.removeprefix("file://")))
     from portico.media.bucket import BucketStorage  # noqa: PLC0415 - 40 ms for those who need it
 
-    return BucketStorage.from_url(url)
+    return BucketStorage.from_url(url, signs=links == SIGNED)

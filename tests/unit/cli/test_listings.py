@@ -112,6 +112,31 @@ def test_doctor_finds_a_database_of_another_revision(portico, ann, data, free_po
     assert "portico migrate" in ran.out
 
 
+def test_doctor_finds_a_bucket_that_is_away(portico, frail_bucket, free_port, undrawn, monkeypatch):
+    monkeypatch.setenv("PORTICO_STORAGE_URL", frail_bucket.url)
+    assert "ok     storage      s3: can be written" in portico("doctor").out
+    frail_bucket.server.stop()
+    found = portico("doctor")
+    assert found.code == 1
+    assert "WRONG  storage      s3: cannot be written: no connection\n" in found.out
+    frail_bucket.server.start()
+    assert "s3: cannot be written: NoSuchBucket\n" in portico("doctor").out
+
+
+def test_doctor_finds_a_store_of_rates_that_is_away(
+    portico, valkey, free_port, undrawn, monkeypatch
+):
+    monkeypatch.setenv("PORTICO_LIMITS_URL", valkey.url.replace("://", "://:hush@"))
+    valkey.stop()
+    found = portico("doctor")
+    assert found.code == 1
+    assert "WRONG  rates        the store cannot count: ConnectionError" in found.out
+    assert "hush" not in found.out + found.err
+    monkeypatch.setenv("PORTICO_LIMITS_URL", valkey.url)
+    valkey.start()
+    assert "ok     rates        valkey: can count" in portico("doctor").out
+
+
 def test_doctor_goes_on_after_a_check_that_breaks(portico, free_port, undrawn, monkeypatch):
     async def broken(_) -> Finding:
         message = "it fell over"

@@ -7,7 +7,7 @@ from portico.core.ids import TASK_ID_MAX, parse_task_id
 from portico.core.money import format_credits
 from portico.dialects.body import as_type, fingerprint_of, json_answer, read_json, repeat_of
 from portico.dialects.endpoint import Call, Route
-from portico.dialects.files import file_answer
+from portico.dialects.files import file_answer, link_answer
 from portico.dialects.portico.translate import parse_submit, render_task
 from portico.dialects.portico.wire import Submit
 from portico.flows import cancel, download, lookup, quote, submit
@@ -99,7 +99,7 @@ async def read_file(call: Call) -> Response:
         call.request.path_params["token"], now=call.gateway.clock.now()
     )
     opened = await download.by_link(call.gateway, asset_id)
-    return await file_answer(opened, call.request.headers, inline=True)
+    return await link_answer(opened, call.request)
 
 
 async def _submit(call: Call, *, wait_s: float) -> Accepted:
