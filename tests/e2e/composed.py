@@ -81,7 +81,7 @@ class Composed:
         own = {"PORTICO_DATA": str(data), "PORTICO_HOST": "127.0.0.1"}
         return found | own | {"PORTICO_PORT": str(self.api_port)} | self.beside
 
-    def start(self, service: str, *, queues: str | None = None) -> Part:
+    def start(self, service: str, *, queues: str | None = None, fault: str = "") -> Part:
         """Start a service on a machine of its own; of several workers each has its queues."""
         port = self.api_port if service == "api" else free_port()
         data = self._machine(service)
@@ -92,7 +92,7 @@ class Composed:
         with log.open("wb") as written:
             process = subprocess.Popen(
                 [sys.executable, "-m", "portico", *words],
-                env=self.environment(service, data),
+                env=self.environment(service, data) | {"PORTICO_FAULT": fault},
                 stdout=written,
                 stderr=written,
                 cwd=data,
