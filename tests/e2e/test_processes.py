@@ -192,6 +192,26 @@ def test_ready_line_is_printed_once_and_a_stop_ends_all(house):
         requests.get(f"{server.url}/healthz", timeout=5)
 
 
+def test_all_that_stop_together_answer_until_they_have_drained_and_cut_nobody_off(house):
+    server = house.serve("--workers", "2", PORTICO_SIMULATE="1")  # drains for three seconds
+    server.process.terminate()
+    ready: list[int] = []
+    statuses: list[int] = []
+    ended_by: list[str] = []
+    for _ in until(30):
+        try:
+            ready.append(requests.get(f"{server.url}/readyz", timeout=20).status_code)
+            statuses.append(server.get("/portico/v1/balance").status_code)
+        except requests.ConnectionError as error:
+            ended_by.append(str(error))
+            break
+    assert server.process.wait(30) == 0
+    assert set(ready[2:]) == {503}, ready
+    assert len(statuses) > 5
+    assert set(statuses) == {200}
+    assert "refused" in ended_by[0]  # told at once, so that a proxy waits or asks elsewhere
+
+
 def test_metrics_are_summed_over_all_on_the_port(house):
     server = house.serve("--workers", "2", PORTICO_SIMULATE="1")
     for _ in range(40):

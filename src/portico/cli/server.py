@@ -102,7 +102,7 @@ async def _serve(app: App, listener: socket.socket, prepare: Prepare, berth: Ber
     server = _Server(app, berth.announce if berth else announce, shares_port=berth is not None)
     _end_by_signals(lambda: server.should_exit, server.stop)
     if berth is not None:
-        berth.watch(server.stop)
+        berth.watch(server.stop_with_all)
     try:
         await server.serve(sockets=[listener])
         await _let_go(server.server_state.tasks)
@@ -135,6 +135,11 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         """Begin to stop."""
         self.should_exit = True
+
+    def stop_with_all(self) -> None:
+        """Begin to stop, as everyone on this port does: nobody else takes what comes in."""
+        self._shares_port = False
+        self.stop()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
