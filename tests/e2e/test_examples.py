@@ -57,8 +57,11 @@ def folder(tmp_path: Path) -> Path:
 
 @needs_tools
 @pytest.mark.parametrize("page", [page for page in PAGES if page != QUICKSTART], ids=shown)
-def test_examples_of_a_page_run_in_order(page, folder, tmp_path):
-    with demo(tmp_path / "data", PORTICO_SIMULATE="1") as server:
+def test_examples_of_a_page_run_in_order(page, kind, request, folder, tmp_path):
+    own = {"PORTICO_SIMULATE": "1"}
+    if kind == "postgres":
+        own["PORTICO_DATABASE_URL"] = request.getfixturevalue("database")
+    with demo(tmp_path / "data", **own) as server:
         bash("\n".join(runnable_blocks(page)), server, folder)
 
 

@@ -357,11 +357,11 @@ class AwayStore:
         self.real = real
         self.failures = 0
 
-    async def write(self, work):
+    async def write(self, work, *, lane=None):
         if self.failures:
             self.failures -= 1
             raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again") from sqlite3.Error()
-        return await self.real.write(work)
+        return await self.real.write(work, lane=lane)
 
     def __getattr__(self, name) -> Any:
         return getattr(self.real, name)

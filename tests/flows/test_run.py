@@ -471,7 +471,7 @@ async def test_start_that_may_be_repeated_is_stopped_when_it_cannot_be_written_d
         def __init__(self, real) -> None:
             self.real = real
 
-        async def write(self, work):
+        async def write(self, work, *, lane=None):
             raise refused(ErrorCode.OVERLOADED)
 
         def __getattr__(self, name) -> Any:
@@ -519,10 +519,10 @@ async def test_task_that_ends_while_its_owner_cancels_stays_as_it_ended(house):
         def __init__(self, real) -> None:
             self.real = real
 
-        async def write(self, work):
+        async def write(self, work, *, lane=None):
             if not (await house.task(task_id)).is_final:
                 await run.step(whole, task_id)
-            return await self.real.write(work)
+            return await self.real.write(work, lane=lane)
 
         def __getattr__(self, name) -> Any:
             return getattr(self.real, name)

@@ -26,7 +26,8 @@ XPILOT_CODES = {
 }
 # words that only our own code, its libraries and its upstreams know
 _LEAK = re.compile(
-    r"traceback|portico\.(?!test)|\.py\b|sqlite|sqlalchemy|starlette|uvicorn|msgspec|aiohttp|errno"
+    r"traceback|portico\.(?!test)|\.py\b|sqlite|postgres|asyncpg|sqlalchemy|starlette|uvicorn"
+    r"|msgspec|aiohttp|errno"
     r"|/work|/tmp|/home|site-packages|simulator|localprovider|object at 0x|error:|exception",
     re.IGNORECASE,
 )

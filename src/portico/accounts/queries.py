@@ -2,6 +2,7 @@
 
 from sqlalchemy import and_, bindparam, case, func, insert, select, update
 
+from portico.accounts.spends import commit_together
 from portico.accounts.tables import accounts, api_keys
 from portico.store import Statement
 
@@ -79,7 +80,8 @@ COMMIT_SPEND = Statement(
             api_keys.c.spent + bindparam("amount") <= api_keys.c.credits_max,
         )
     )
-    .values(spent=api_keys.c.spent + bindparam("amount"))
+    .values(spent=api_keys.c.spent + bindparam("amount")),
+    together=commit_together,
 )
 GIVE_BACK_SPEND = Statement(
     update(api_keys)
@@ -89,5 +91,6 @@ GIVE_BACK_SPEND = Statement(
             (api_keys.c.spent > bindparam("amount"), api_keys.c.spent - bindparam("amount")),
             else_=0,
         )
-    )
+    ),
+    adds=("amount",),  # down to nothing in one step or in several
 )

@@ -21,6 +21,7 @@ COMMANDS = {
     "health": "Ask a running server whether it is alive.",
     "doctor": "Check this installation, and say what to do about what is wrong.",
     "backup": "Copy the database to a file, also while the server runs.",
+    "copy": "Copy the database into an empty one, of the same kind or another.",
     "migrate": "Bring the database to the newest schema.",
     "worker": "Run tasks without answering requests.",
 }

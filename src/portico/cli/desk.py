@@ -76,9 +76,18 @@ def database_revision(settings: Settings) -> str | None:
 
 def database_name(settings: Settings) -> str:
     """Return how the database is called where others may read it: without its password."""
-    if not is_postgres(settings.database):
-        return str(sqlite_path(settings.database))
-    parts = urlsplit(settings.database)
+    return shown_url(settings.database)
+
+
+def shown_url(url: str) -> str:
+    """Return what of a database's URL others may read: no password, no options.
+
+    Raises:
+        ValueError: the URL is of another kind.
+    """
+    if not is_postgres(url):
+        return str(sqlite_path(url))
+    parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -1,12 +1,9 @@
 """`portico generate`: make a picture or video with a running server, and save it."""
 
 import mimetypes
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +12,7 @@ from portico.cli.configuration import DEMO_KEY_FILE, read_settings
 from portico.cli.failure import refusal
 from portico.cli.options import Data, Json, plain
 from portico.cli.output import answer
+from portico.cli.progress import progress_bar
 from portico.core.errors import ErrorCode, PorticoError
 from portico.settings import Settings
 
@@ -80,12 +78,12 @@ def _follow(client: Client, task: dict[str, Any]) -> dict[str, Any]:
         PorticoError: INVALID_REQUEST when it ended otherwise, with the server's reason.
     """
     try:
-        with _progress_bar() as bar:
+        with progress_bar("queued") as show:
             while task["state"] not in _FINAL:
-                bar.show(task["state"], task["progress"] or 0.0)
+                show(task["state"], task["progress"] or 0.0)
                 time.sleep(LOOK_EVERY_S)
                 task = _look(client, task["id"])
-            bar.show(task["state"], 1.0)
+            show(task["state"], 1.0)
     except KeyboardInterrupt:
         client.post(f"/portico/v1/tasks/{task['id']}/cancel", {})
         message = "cancelled; the credits are back"
@@ -107,40 +105,6 @@ def _look(client: Client, task_id: str) -> dict[str, Any]:
             if error.code is not ErrorCode.OVERLOADED or time.monotonic() > give_up_at:
                 raise
         time.sleep(LOOK_EVERY_S)
-
-
-class _Bar(Protocol):
-    def show(self, state: str, done: float) -> None:
-        """Show how far the task is, 0.0 to 1.0."""
-
-
-@contextmanager
-def _progress_bar() -> Iterator[_Bar]:
-    """Show progress on stderr: a bar for a person, nothing for a program."""
-    if not sys.stderr.isatty():
-        yield _NoBar()
-        return
-    from rich.console import Console  # noqa: PLC0415 - a tenth of a second, for people only
-    from rich.progress import Progress, TimeElapsedColumn  # noqa: PLC0415
-
-    columns = (*Progress.get_default_columns()[:3], TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _RichBar(progress)
-
-
-class _NoBar:
-    def show(self, state: str, done: float) -> None:
-        """Show nothing."""
-
-
-class _RichBar:
-    def __init__(self, progress: Any) -> None:
-        self._progress = progress
-        self._task = progress.add_task("queued", total=1.0)
-
-    def show(self, state: str, done: float) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, description=state, completed=done)
 
 
 def _demo_key(settings: Settings, address: str) -> str:

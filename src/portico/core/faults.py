@@ -53,6 +53,8 @@ FAULT_POINTS = (
     "writer.before_commit",
     "writer.after_commit",
     "top_up.after_commit",
+    "copy.after_batch",
+    "copy.before_commit",
 )
 
 _armed: Callable[[str], None] | None = None

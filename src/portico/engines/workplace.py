@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-_LOCK = ".lock"
+_LOCK = ".lock"  # beside the folder: in it there is nothing but work
 
 
 class Workplace:
@@ -23,23 +23,27 @@ class Workplace:
         if name:
             self._lock = _locked(self.path)
             for each in parent.iterdir():
-                if each != self.path:
+                if each != self.path and each.is_dir():
                     _clear_if_dead(each)
 
     def close(self) -> None:
         """Take the folder away, where it is this process's alone."""
         if self._lock is not None:
-            shutil.rmtree(self.path, ignore_errors=True)
-            os.close(self._lock)
+            _clear(self.path, self._lock)
             self._lock = None
 
 
 def _clear_if_dead(folder: Path) -> None:
     """Remove a folder that no living process holds; a lock ends with its process."""
-    lock = _locked(folder) if folder.is_dir() else None
+    lock = _locked(folder)
     if lock is not None:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        _clear(folder, lock)
+
+
+def _clear(folder: Path, lock: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_suffix(_LOCK).unlink(missing_ok=True)
+    os.close(lock)
 
 
 def _locked(folder: Path) -> int | None:
@@ -48,10 +52,7 @@ def _locked(folder: Path) -> int | None:
         return None
     import fcntl  # noqa: PLC0415 - there is none on Windows
 
-    try:
-        lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError:  # its owner has just taken it away
-        return None
+    lock = os.open(folder.with_suffix(_LOCK), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

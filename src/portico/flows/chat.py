@@ -23,7 +23,7 @@ from portico.flows.chat_answer import ChatAnswer, Heard
 from portico.flows.gateway import Gateway
 from portico.flows.retry import shown
 from portico.flows.routing import choose_chat
-from portico.flows.submit import Repeat, Terms, hold_and_record, recall, was_used
+from portico.flows.submit import Repeat, Terms, hold_and_record, lane_of, recall, was_used
 from portico.store import Tx
 from portico.tasks import NewTask, Verdict
 
@@ -165,7 +165,9 @@ async def open_stream(
     moderate.refuse_forbidden(gateway, words_of(job), model=job.model)
     choose_chat(gateway, job)
     task = _new_task(gateway, caller, ask, job)
-    await gateway.store.write(lambda tx: _admission(tx, caller, task, terms))
+    await gateway.store.write(
+        lambda tx: _admission(tx, caller, task, terms), lane=lane_of(caller, task, terms)
+    )
     faults.reach("chat.after_hold")
     return ChatStream(gateway, job, task, repeat=terms.repeat is not None, whole=not ask.stream)
 
@@ -312,7 +314,7 @@ async def _settle(
         return balance
 
     try:
-        return await gateway.store.write(write)
+        return await gateway.store.write(write, lane=task.id)
     except settle.AlreadyEndedError:  # the sweep was faster, after a very long stall
         return 0
 

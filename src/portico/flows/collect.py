@@ -41,7 +41,7 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
     if task.state is not TaskState.STORING:
         faults.reach("storing.before_commit")
         is_open = await gateway.store.write(
-            lambda tx: tasks.mark_storing(tx, task.id, runner=task.runner)
+            lambda tx: tasks.mark_storing(tx, task.id, runner=task.runner), lane=task.id
         )
         faults.reach("storing.after_commit")
         if not is_open:
@@ -60,7 +60,7 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
             for asset in assets:
                 media.record(tx, asset)
 
-    await gateway.store.write(write)
+    await gateway.store.write(write, lane=task.id)
     faults.reach("stage.after_commit")
 
 

@@ -27,4 +27,4 @@ async def discard(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> N
         media.mark_deleted(tx, [each.id for each in kept], now=now)
         tasks.delete(tx, view.id, caller.account_id, now=now)
 
-    await gateway.store.write(write)
+    await gateway.store.write(write, lane=view.id)

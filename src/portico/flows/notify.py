@@ -101,6 +101,7 @@ async def _record(
     await gateway.store.write(
         lambda tx: delivery.record_attempt(
             tx, owed.id, state=state, next_at=next_at or now, status=status
-        )
+        ),
+        lane=owed.id,
     )
     faults.reach("notify.after_commit")

@@ -151,7 +151,8 @@ async def _note_attempt(
             upstream_model=route.upstream_model,
             upstream_id=upstream_id,
             now=now,
-        )
+        ),
+        lane=task.id,
     )
 
 
@@ -234,7 +235,7 @@ async def _note_running(gateway: Gateway, task: Task, attempt_id: str, upstream_
         return not tasks.get(tx, task.id).is_final
 
     faults.reach("started.before_commit")
-    is_open = await gateway.store.write(write)
+    is_open = await gateway.store.write(write, lane=task.id)
     faults.reach("started.after_commit")
     return is_open
 

@@ -87,7 +87,7 @@ async def retry_later(gateway: Gateway, task: Task, error: PorticoError) -> None
             raise AlreadyEndedError
 
     with suppress(AlreadyEndedError):
-        await gateway.store.write(write)
+        await gateway.store.write(write, lane=task.id)
 
 
 def end_task(
@@ -134,7 +134,7 @@ def end_task(
 
 async def _finish(gateway: Gateway, task: Task, write: Callable[[Tx], None], *, point: str) -> bool:
     try:
-        await gateway.store.write(write)
+        await gateway.store.write(write, lane=task.id)
     except AlreadyEndedError:
         return False
     faults.reach(point)

@@ -16,7 +16,7 @@ from portico.flows.gateway import Gateway
 from portico.flows.routing import choose_route, queue_of
 from portico.flows.views import new_task_view
 from portico.media import service as media
-from portico.store import Tx
+from portico.store import Lane, Tx
 from portico.tasks import NewTask, Replay
 
 CANCELLED_LOOK_S = 1.0
@@ -67,7 +67,7 @@ async def submit(
     task = _new_task(gateway, caller, ask, job, queue=queue, callback_url=terms.callback_url)
     try:
         balance_after = await gateway.store.write(
-            lambda tx: _admission(tx, caller, task, job, terms)
+            lambda tx: _admission(tx, caller, task, job, terms), lane=lane_of(caller, task, terms)
         )
     except asyncio.CancelledError:  # the client has gone; the write may have counted all the same
         _set_off(gateway, task, after_s=CANCELLED_LOOK_S)
@@ -128,6 +128,15 @@ def _admission(tx: Tx, caller: Caller, task: NewTask, job: MediaJob, terms: Term
         tx.announce(signals.WAITING)
     faults.reach("submit.before_commit")
     return balance_after
+
+
+def lane_of(caller: Caller, task: NewTask, terms: Terms) -> Lane:
+    """Return what an admission has to itself: what it looks up before it changes it."""
+    if terms.open_tasks_max is not None or caller.open_tasks_max is not None:
+        return caller.account_id
+    if repeat := terms.repeat:
+        return caller.account_id, repeat.route, repeat.key
+    return task.id
 
 
 def was_used(tx: Tx, caller: Caller, terms: Terms) -> bool:

@@ -54,7 +54,7 @@ async def upload(
         created_at=now,
         expires_at=now + gateway.limits.result_kept_ms,
     )
-    await gateway.store.write(lambda tx: media.record(tx, asset))
+    await gateway.store.write(lambda tx: media.record(tx, asset), lane=asset_id)
     return asset_id
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import and_, bindparam, case, exists, func, insert, or_, select, update
 
 from portico.ledger.tables import balances, holds, ledger_entries
+from portico.ledger.takes import take_together
 from portico.store import Statement
 
 # one statement decides: enough is there, and the task has no hold yet
@@ -17,7 +18,8 @@ TAKE_AVAILABLE = Statement(
         available=balances.c.available - bindparam("amount"),
         held=balances.c.held + bindparam("amount"),
     )
-    .returning(balances.c.available)
+    .returning(balances.c.available),
+    together=take_together,
 )
 INSERT_HOLD = Statement(
     insert(holds)
@@ -49,7 +51,8 @@ MOVE = Statement(
     .values(
         available=balances.c.available + bindparam("available_delta"),
         held=balances.c.held + bindparam("held_delta"),
-    )
+    ),
+    adds=("available_delta", "held_delta"),
 )
 INSERT_ENTRY = Statement(
     insert(ledger_entries)

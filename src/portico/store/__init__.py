@@ -6,7 +6,7 @@ a commit is under way go together into the next one (group commit). `store.read(
 committed rows only.
 """
 
-from portico.store.base import Row, RowId, Statement, Store, Tx, metadata
+from portico.store.base import Lane, Row, RowId, Statement, Store, Tx, metadata
 from portico.store.open import open_store
 
-__all__ = ["Row", "RowId", "Statement", "Store", "Tx", "metadata", "open_store"]
+__all__ = ["Lane", "Row", "RowId", "Statement", "Store", "Tx", "metadata", "open_store"]

@@ -1,13 +1,15 @@
 """What every database offers: statements compiled once, transactions as functions."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import BigInteger, Integer, MetaData
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.expression import Executable
 
 T = TypeVar("T")
+
+Lane: TypeAlias = Hashable  # what a work has to itself while others run beside it
 
 
 class Row(Protocol):
@@ -25,6 +27,8 @@ class Row(Protocol):
 
 # a primary key of this type is SQLite's own row id, and costs no index of its own
 RowId = BigInteger().with_variant(Integer, "sqlite")
+
+Answer: TypeAlias = tuple[int, Sequence[Row]]  # rows changed or found, rows returned
 
 metadata = MetaData()  # every part declares its tables on this one
 
@@ -44,23 +48,41 @@ class Statement:
     The text is executed on the driver itself: the compiled form costs a few microseconds a
     call where SQLAlchemy's own execution would cost fifty. Columns are plain integers and
     text, so no value needs converting on the way.
+
+    Args:
+        expression: the statement, for one call.
+        adds: values that are only added to their row, or taken from it: many calls for one row
+            come to the same as one call with their sum. For databases that run calls as a set.
+        apart: values by which calls that neither read nor write the same row differ, where the
+            expression's own conditions do not show it.
+        together: how to run many calls as a set, where no rewriting of the expression would do.
     """
 
-    __slots__ = ("_expression", "_ready")
+    __slots__ = ("_ready", "adds", "apart", "expression", "together")
 
-    def __init__(self, expression: Executable) -> None:
-        self._expression = expression
+    def __init__(
+        self,
+        expression: Executable,
+        *,
+        adds: tuple[str, ...] = (),
+        apart: tuple[str, ...] = (),
+        together: "Together | None" = None,
+    ) -> None:
+        self.expression = expression
+        self.adds = adds
+        self.apart = apart
+        self.together = together
         self._ready: dict[Dialect, Compiled] = {}
 
     def compiled(self, dialect: Dialect) -> Compiled:
         """Return the SQL for this database; a store always passes the same dialect object."""
         found = self._ready.get(dialect)
         if found is None:
-            compiled = self._expression.compile(dialect=dialect)  # type: ignore[attr-defined]
+            compiled = self.expression.compile(dialect=dialect)  # type: ignore[attr-defined]
             names = compiled.bind_names.items()
             fixed = {name: bind.value for bind, name in names if not bind.required}
             order = tuple(compiled.positiontup or ())
-            reads = bool(self._expression.is_select)
+            reads = bool(self.expression.is_select)
             found = self._ready[dialect] = Compiled(str(compiled), fixed, order, reads)
         return found
 
@@ -80,8 +102,17 @@ class Tx(Protocol):
     def execute(self, statement: Statement, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
 
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time; never for a `write`."""
+
     def announce(self, line: str) -> None:
         """Tell a line to the other processes on this database, if and when this write counts."""
+
+
+# answers each call with the row the statement would have changed, one call after the other
+Together: TypeAlias = Callable[
+    [Tx, Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any] | None]
+]
 
 
 class Store(Protocol):
@@ -89,10 +120,17 @@ class Store(Protocol):
 
     is_shared: bool  # several processes may be running tasks on it
 
-    async def write(self, work: Callable[[Tx], T]) -> T:
+    async def write(self, work: Callable[[Tx], T], *, lane: Lane | None = None) -> T:
         """Run `work` in a durable transaction; returns once it is on disk.
 
         What `work` raises undoes its own statements only, and is raised here.
+
+        Args:
+            work: is run alone, unless it has a lane.
+            lane: works in different lanes may run side by side, statement by statement, so a
+                work in a lane relies on no row that another lane's work changes, except for
+                what a single statement of its own checks and changes. Two works in one lane
+                never run side by side.
 
         Raises:
             PorticoError: OVERLOADED when the database cannot take the write now.

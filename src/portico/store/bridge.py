@@ -5,7 +5,8 @@ network all the same, so the work runs in a greenlet: at a statement it steps as
 awaits the driver, and the work goes on with the answer where it stood.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
@@ -34,3 +35,15 @@ def wait_for(awaitable: Awaitable[T]) -> T:
     above = getcurrent().parent
     assert above is not None  # only `run_beside` makes functions that get here
     return cast("T", above.switch(awaitable))
+
+
+def wait_from_survey(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    """Wait, from within a `survey`, for what the event loop awaits.
+
+    SQLite looks at its rows in a thread, Postgres beside the loop.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+    return wait_for(coroutine)

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from portico.core.errors import ErrorCode, PorticoError
-from portico.store.base import Tx
+from portico.store.base import Lane, Tx
 
 T = TypeVar("T")
 
@@ -14,7 +14,16 @@ WAITING_MAX = 50_000
 
 Work = Callable[[Tx], Any]
 Outcome = tuple[bool, Any]  # (worked, result or exception)
-Commit = Callable[[Sequence[Work]], Awaitable[list[Outcome]]]
+
+
+class Laned(NamedTuple):
+    """A work, and what it has to itself while others run beside it; None: it runs alone."""
+
+    work: Work
+    lane: Lane | None
+
+
+Commit = Callable[[Sequence[Laned]], Awaitable[list[Outcome]]]
 
 
 class Groups:
@@ -23,16 +32,18 @@ class Groups:
     Args:
         commit: writes one group, and says for each work what came of it; it raises when the
             database cannot be written at all.
+        group_max: how many works one group takes.
     """
 
-    def __init__(self, commit: Commit) -> None:
+    def __init__(self, commit: Commit, *, group_max: int = GROUP_MAX) -> None:
         self._commit = commit
-        self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._group_max = group_max
+        self._waiting: list[tuple[Laned, asyncio.Future[Any]]] = []
         self._arrived = asyncio.Event()
         self._closing = False
         self._committing = asyncio.create_task(self._run(), name="portico-writer")
 
-    async def add(self, work: Callable[[Tx], T]) -> T:
+    async def add(self, work: Callable[[Tx], T], lane: Lane | None) -> T:
         """Run `work` in the next group; returns once it is on disk.
 
         Raises:
@@ -41,7 +52,7 @@ class Groups:
         if self._closing or len(self._waiting) >= WAITING_MAX:
             raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again", retry_after_s=1)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, future))
+        self._waiting.append((Laned(work, lane), future))
         self._arrived.set()
         return cast("T", await future)
 
@@ -54,8 +65,8 @@ class Groups:
     async def _run(self) -> None:
         """Commit group after group; whatever happens to one, the writer lives on."""
         while await self._some():
-            group = self._waiting[:GROUP_MAX]
-            del self._waiting[:GROUP_MAX]
+            group = self._waiting[: self._group_max]
+            del self._waiting[: self._group_max]
             try:
                 outcomes = await self._commit([work for work, _ in group])
             except Exception as error:  # noqa: BLE001 - locked, lost, or a surprise
@@ -73,7 +84,7 @@ class Groups:
 
 
 def hand_out(
-    group: Sequence[tuple[Work, asyncio.Future[Any]]], outcomes: Sequence[Outcome]
+    group: Sequence[tuple[Laned, asyncio.Future[Any]]], outcomes: Sequence[Outcome]
 ) -> None:
     """Give every waiting caller its own result or error."""
     for (_, future), (worked, result) in zip(group, outcomes, strict=True):

@@ -7,7 +7,7 @@ while the work waits in a greenlet. Imported only when a URL names a Postgres da
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from portico.store.base import Tx
+from portico.store.base import Lane, Tx
 from portico.store.bridge import run_beside
 from portico.store.groups import Groups, unavailable
 from portico.store.postgres_announce import listen
@@ -26,6 +26,7 @@ from portico.store.postgres_writer import Writer
 T = TypeVar("T")
 
 READERS_MAX = 8
+GROUP_MAX = 512  # the event loop has its turn while a statement is under way
 SURVEY_WITHIN_S = 600.0
 _ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -44,16 +45,16 @@ class PostgresStore:
         self._url = url
         self._readers = readers
         self._writer = Writer(url)
-        self._groups = Groups(self._writer.commit_group)
+        self._groups = Groups(self._writer.commit_group, group_max=GROUP_MAX)
 
-    async def write(self, work: Callable[[Tx], T]) -> T:
+    async def write(self, work: Callable[[Tx], T], *, lane: Lane | None = None) -> T:
         """Run `work` in the next group commit; returns once it is on disk.
 
         Raises:
             PorticoError: OVERLOADED also when the connection was lost during COMMIT: then the
                 write may have counted all the same, and it is not run again.
         """
-        return await self._groups.add(work)
+        return await self._groups.add(work, lane)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a connection of the pool; each statement sees what is committed by then."""

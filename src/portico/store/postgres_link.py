@@ -1,21 +1,21 @@
 """Connections to Postgres: how they are made, what they run, how they fail."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from portico.core.clock import Clock
-from portico.store.base import Row, Statement
+from portico.store.base import Answer, Row, Statement
 from portico.store.bridge import wait_for
 
 CONNECT_WITHIN_S = 3.0
 ANSWER_WITHIN_S = 4.0
 STATEMENTS_KEPT = 512
 _NOW_MS = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 _SETTINGS = {
     "application_name": "portico",
     "jit": "off",  # statements are short; compiling them costs more than they do
@@ -84,11 +84,16 @@ class PostgresTx:
     def execute(self, statement: Statement, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
         text, given, _ = _call(statement, values)
-        status: str = self._wait(self._connection.execute(text, *given))
-        count = status.rpartition(" ")[2]  # "UPDATE 3", "INSERT 0 1"
-        number = int(count) if count.isdigit() else 0
-        self.changed |= number > 0
-        return number
+        count = _count(self._wait(self._connection.execute(text, *given)))
+        self.changed |= count > 0
+        return count
+
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time; only within a transaction."""
+        text, given, _ = _call(statement, {})
+        cursor = self._wait(self._connection.cursor(text, *given))
+        while rows := self._wait(cursor.fetch(batch)):
+            yield rows
 
     def announce(self, line: str) -> None:
         """Have a line told to the other processes when the group counts."""
@@ -102,9 +107,28 @@ class PostgresTx:
             raise
 
 
-def _call(statement: Statement, values: dict[str, object]) -> tuple[str, list[object], bool]:
+async def ask(connection: Connection, statement: Statement, values: Mapping[str, object]) -> Answer:
+    """Run one call of a statement; a change that returns rows returns all it changed."""
+    text, given, reads = _call(statement, values)
+    if reads or " RETURNING " in text:
+        rows: Sequence[Row] = await connection.fetch(text, *given)
+        return len(rows), rows
+    return _count(await connection.execute(text, *given)), ()
+
+
+def is_trouble(error: Exception) -> bool:
+    """Whether the database itself is in trouble: full disk, lost connection, lock."""
+    return isinstance(error, TROUBLE) and not isinstance(error, REFUSED)
+
+
+def _count(status: str) -> int:
+    count = status.rpartition(" ")[2]  # "UPDATE 3", "INSERT 0 1"
+    return int(count) if count.isdigit() else 0
+
+
+def _call(statement: Statement, values: Mapping[str, object]) -> tuple[str, list[object], bool]:
     """Return a statement's text, its values in the order of their places, whether it only reads."""
-    text, fixed, order, reads = statement.compiled(_DIALECT)
+    text, fixed, order, reads = statement.compiled(DIALECT)
     if fixed:
         values = {**fixed, **values}
     return text, [values[name] for name in order], reads

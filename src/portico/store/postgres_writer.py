@@ -1,19 +1,29 @@
 """The Postgres connection that writes: one group of works a transaction.
 
 All processes on one database write one after another: a group begins by taking a lock that ends
-with its transaction. So a work sees everything committed before it and nothing changes under it,
-as on SQLite, and groups that touch the same accounts in different orders cannot deadlock.
+with its transaction. So a work sees everything committed before it, and nothing changes under it
+but what the works in other lanes of its own group do; and groups that touch the same accounts in
+different orders cannot deadlock.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import asyncpg
 
 from portico.core import faults
 from portico.store.bridge import run_beside, wait_for
-from portico.store.groups import Outcome, Work, unavailable
+from portico.store.groups import Laned, Outcome, Work, unavailable
 from portico.store.postgres_announce import telling
-from portico.store.postgres_link import LOST, REFUSED, TROUBLE, Connection, PostgresTx, connect
+from portico.store.postgres_link import (
+    LOST,
+    TROUBLE,
+    Connection,
+    PostgresTx,
+    connect,
+    is_trouble,
+)
+from portico.store.side_by_side import SpoiledError, run_all
 
 TRIES_MAX = 3
 LOCK_TIMEOUT_MS = 4_000
@@ -23,6 +33,7 @@ WRITERS_LOCK = 0x706F727469636F  # "portico"; any number of our own will do
 _BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
 _SETTINGS = {
     "synchronous_commit": "on",
+    "enable_seqscan": "off",  # plans outlive small tables, in which reading all of one is best
     "default_transaction_isolation": "read committed",
     "lock_timeout": str(LOCK_TIMEOUT_MS),
     "idle_in_transaction_session_timeout": str(STALLED_AFTER_MS),
@@ -42,7 +53,7 @@ class Writer:
         self._connection: Connection | None = None
         self.process_id: int | None = None  # the server's, for what this writer announces
 
-    async def commit_group(self, works: Sequence[Work]) -> list[Outcome]:
+    async def commit_group(self, group: Sequence[Laned]) -> list[Outcome]:
         """Run every work and commit them together; one that raises undoes only itself.
 
         When the commit as a whole is refused, each is tried alone. Nothing is run again once
@@ -53,48 +64,48 @@ class Writer:
                 too long; what was not committed is undone.
         """
         try:
-            return await self._persist(works)
+            return await self._persist(group)
         except (InDoubtError, *LOST, asyncpg.LockNotAvailableError):
             raise
         except (asyncpg.PostgresError, OSError) as error:
-            if len(works) == 1:
+            if len(group) == 1:
                 return [(False, unavailable(error))]
-            return await self._commit_each(works)
+            return await self._commit_each(group)
 
     async def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
             await self._connection.close(timeout=1)
 
-    async def _commit_each(self, works: Sequence[Work]) -> list[Outcome]:
+    async def _commit_each(self, group: Sequence[Laned]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for work in works:
+        for each in group:
             try:
-                outcomes += await self.commit_group([work])
+                outcomes += await self.commit_group([each])
             except (InDoubtError, *TROUBLE) as error:  # no use in waiting as long for each
-                outcomes += [(False, unavailable(error)) for _ in works[len(outcomes) :]]
+                outcomes += [(False, unavailable(error)) for _ in group[len(outcomes) :]]
                 break
         return outcomes
 
-    async def _persist(self, works: Sequence[Work]) -> list[Outcome]:
+    async def _persist(self, group: Sequence[Laned]) -> list[Outcome]:
         """Try a few times what failed for a reason that passes, and did not count."""
         for _ in range(TRIES_MAX - 1):
             was_open = self._connection is not None
             try:
-                return await self._try(works)
+                return await self._try(group)
             except _REPEATABLE:
                 continue
             except LOST as error:
                 # a fresh connection failed, or nobody answers: the database is away
                 if not was_open or isinstance(error, TimeoutError):
                     raise
-        return await self._try(works)
+        return await self._try(group)
 
-    async def _try(self, works: Sequence[Work]) -> list[Outcome]:
+    async def _try(self, group: Sequence[Laned]) -> list[Outcome]:
         connection = await self._connected()
         try:
             await connection.execute(_BEGIN)
-            outcomes, lines = await run_beside(lambda: _run_all(connection, works))
+            outcomes, lines = await _run(connection, group)
             faults.reach("writer.before_commit")
             await _commit(connection, lines)
         except (InDoubtError, *LOST):
@@ -135,29 +146,30 @@ async def _commit(connection: Connection, lines: Sequence[str]) -> None:
         raise asyncpg.InFailedSQLTransactionError(message)
 
 
-def _run_all(connection: Connection, works: Sequence[Work]) -> tuple[list[Outcome], Sequence[str]]:
+async def _run(connection: Connection, group: Sequence[Laned]) -> tuple[list[Outcome], list[str]]:
     """Run every work, at first without savepoints: those cost two round trips each.
 
-    A refusal that changed nothing has nothing to undo. Only when a work fails after a change
-    does the whole group run again, each in a savepoint of its own.
+    A refusal that changed nothing has nothing to undo. When a work fails after a change the
+    whole group runs again: those that failed alone at its end, each in a savepoint of its own.
     """
-    outcomes: list[Outcome] = []
+    places = range(len(group))
+    alone: set[int] = set()
+    outcomes: dict[int, Outcome] = {}
     lines: list[str] = []
-    for work in works:
-        tx = PostgresTx(connection)
+    while len(alone) < len(group):
+        beside = [place for place in places if place not in alone]
         try:
-            outcomes.append((True, work(tx)))
-        except Exception as error:
-            if _in_trouble(tx):
-                raise
-            outcomes.append((False, error))
-        if tx.broken or (tx.changed and not outcomes[-1][0]):
-            wait_for(connection.execute(f"ROLLBACK; {_BEGIN}"))
-            lines = []
-            return [_run_one(connection, each, lines) for each in works], lines
-        if outcomes[-1][0]:
-            lines += tx.lines
-    return outcomes, lines
+            ran = await run_all(connection, [group[place] for place in beside], lines)
+        except SpoiledError as spoiled:
+            lines.clear()
+            alone.update([beside[place] for place in spoiled.places] or places)
+            await connection.execute(f"ROLLBACK; {_BEGIN}")
+        else:
+            outcomes.update(zip(beside, ran, strict=True))
+            break
+    for place in sorted(alone):
+        outcomes[place] = await run_beside(partial(_run_one, connection, group[place].work, lines))
+    return [outcomes[place] for place in places], lines
 
 
 def _run_one(connection: Connection, work: Work, lines: list[str]) -> Outcome:
@@ -166,10 +178,10 @@ def _run_one(connection: Connection, work: Work, lines: list[str]) -> Outcome:
     outcome: Outcome
     try:
         outcome = (True, work(tx))
-    except Exception as error:
-        if _in_trouble(tx):
-            raise
+    except Exception as error:  # noqa: BLE001 - handed to the caller that sent the work
         outcome = (False, error)
+    if tx.broken is not None and is_trouble(tx.broken):
+        raise tx.broken
     if tx.broken is not None and outcome[0]:  # it let a refusal pass, but the database does not
         outcome = (False, tx.broken)
     if outcome[0]:
@@ -178,11 +190,3 @@ def _run_one(connection: Connection, work: Work, lines: list[str]) -> Outcome:
         wait_for(connection.execute("ROLLBACK TO work"))
     wait_for(connection.execute("RELEASE work"))
     return outcome
-
-
-def _in_trouble(tx: PostgresTx) -> bool:
-    """Whether the database itself is in trouble (full disk, lost connection, lock), not a work.
-
-    A work may raise the same kinds of error for reasons of its own.
-    """
-    return tx.broken is not None and not isinstance(tx.broken, REFUSED)

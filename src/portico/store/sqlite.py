@@ -9,7 +9,7 @@ thread of its own was half as fast: two threads that call SQLite wrestle for the
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, cast
@@ -17,8 +17,8 @@ from typing import TypeVar, cast
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from portico.core import faults
-from portico.store.base import Row, Statement, Tx
-from portico.store.groups import Groups, Outcome, Work, unavailable
+from portico.store.base import Lane, Row, Statement, Tx
+from portico.store.groups import Groups, Laned, Outcome, Work, unavailable
 
 T = TypeVar("T")
 
@@ -48,6 +48,12 @@ class SqliteTx:
         """Run a statement and return how many rows it changed."""
         return self._run(statement, values).rowcount
 
+    def stream(self, statement: Statement, *, batch: int) -> Iterator[Sequence[Row]]:
+        """Run a statement and return its rows some at a time."""
+        cursor = self._run(statement, {})
+        while rows := cursor.fetchmany(batch):
+            yield rows
+
     def announce(self, line: str) -> None:
         """Say nothing: only one process runs tasks on a file."""
 
@@ -69,9 +75,12 @@ class SqliteStore:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="portico-commit")
         self._groups = Groups(self._commit)
 
-    async def write(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` in the next group commit; returns once it is on disk."""
-        return await self._groups.add(work)
+    async def write(self, work: Callable[[Tx], T], *, lane: Lane | None = None) -> T:
+        """Run `work` in the next group commit; returns once it is on disk.
+
+        Here all works run one after another: a statement costs less than a change of work.
+        """
+        return await self._groups.add(work, lane)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` inline; each of its statements sees what is committed by then."""
@@ -95,9 +104,9 @@ class SqliteStore:
         self._writer.close()
         self._reader.close()
 
-    async def _commit(self, works: Sequence[Work]) -> list[Outcome]:
+    async def _commit(self, group: Sequence[Laned]) -> list[Outcome]:
         try:
-            return await commit_group(self._writer, works, self._on_disk)
+            return await commit_group(self._writer, [each.work for each in group], self._on_disk)
         except Exception:
             _roll_back(self._writer)
             raise

@@ -1,6 +1,18 @@
 """All SQL of tasks, attempts and idempotent requests."""
 
-from sqlalchemy import Text, bindparam, case, delete, func, insert, not_, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Text,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from portico.core.jobs import Kind
 from portico.core.views import TaskState
@@ -106,7 +118,7 @@ MARK_STARTED = Statement(
     )
     .values(
         state=bindparam("new_state"),
-        started_at=func.coalesce(tasks.c.started_at, bindparam("now")),
+        started_at=func.coalesce(tasks.c.started_at, bindparam("now", type_=BigInteger)),
     )
 )
 MARK_RUNNING = Statement(
@@ -191,7 +203,8 @@ INSERT_ATTEMPT = Statement(
         upstream_id=bindparam("upstream_id"),
         state=bindparam("state"),
         started_at=bindparam("now"),
-    )
+    ),
+    apart=("task_id",),  # numbers are counted task by task
 )
 LAST_ATTEMPT = Statement(
     select(attempts)

@@ -35,6 +35,13 @@ def data(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def either(request, kind, monkeypatch):
+    """Let commands work with a database of either kind; on SQLite with the folder's own."""
+    if kind == "postgres":
+        monkeypatch.setenv("PORTICO_DATABASE_URL", request.getfixturevalue("database"))
+
+
+@pytest.fixture
 def portico(data, monkeypatch, capsys):
     def run(*arguments: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["portico", *arguments])

@@ -1,9 +1,16 @@
 """Accounts, keys, credits, the ledger, copies: on a real database."""
 
+import asyncio
 import sqlite3
 import stat
 
 import pytest
+
+from portico.settings import load
+from tests.kinds import on_sqlite
+from tests.raw_sql import raw_sql
+
+pytestmark = pytest.mark.usefixtures("either")
 
 
 def test_account_is_created_with_its_credits(portico):
@@ -19,6 +26,7 @@ def test_second_account_with_an_address_is_refused(portico, ann):
     assert (ran.code, ran.out, ran.err) == (1, "", "portico: This e-mail is taken\n")
 
 
+@on_sqlite  # nothing is made: no folder either
 @pytest.mark.parametrize("amount", ["-1", "1e3", "nan", "0.0000001", "9007199255"])
 def test_amount_that_is_no_plain_decimal_makes_no_account(portico, data, amount):
     ran = portico("account", "create", "--email", "bo@example.com", f"--credits={amount}")
@@ -26,6 +34,7 @@ def test_amount_that_is_no_plain_decimal_makes_no_account(portico, data, amount)
     assert not data.exists()
 
 
+@on_sqlite
 def test_data_option_wins_over_the_environment(portico, data, tmp_path):
     other = tmp_path / "other"
     portico("account", "create", "--email", "bo@example.com", "--data", str(other))
@@ -99,10 +108,12 @@ def test_sound_ledger_verifies(portico, ann):
     assert portico("ledger", "verify", "--json").result == {"sound": True, "differences": []}
 
 
-def test_changed_balance_is_found(portico, ann, data):
-    with sqlite3.connect(data / "portico.db") as connection:
-        connection.execute("UPDATE balances SET available = available + 1000000")
-    connection.close()
+def test_changed_balance_is_found(portico, ann):
+    async def tamper():
+        async with raw_sql(load().database) as sql:
+            await sql.execute("UPDATE balances SET available = available + 1000000")
+
+    asyncio.run(tamper())
     ran = portico("ledger", "verify")
     assert ran.code == 1
     assert "501 is stored, 500 is right" in ran.out
@@ -111,12 +122,21 @@ def test_changed_balance_is_found(portico, ann, data):
     assert found.result["differences"][0]["stored"] == "501"
 
 
-def test_migrate_makes_a_database_once(portico, data):
+def test_migrate_makes_a_schema_once(portico, kind, request, monkeypatch):
+    if kind == "postgres":
+        server = request.getfixturevalue("postgres")
+        monkeypatch.setenv("PORTICO_DATABASE_URL", server.fresh("template0"))
     assert portico("migrate", "--json").result["changed"] is True
     assert portico("migrate", "--json").result["changed"] is False
+
+
+@on_sqlite
+def test_migrate_makes_a_file_for_its_owner_only(portico, data):
+    portico("migrate")
     assert stat.S_IMODE((data / "portico.db").stat().st_mode) == 0o600
 
 
+@on_sqlite
 def test_backup_is_a_whole_database_for_its_owner_only(portico, ann, tmp_path):
     copy = tmp_path / "copy.db"
     ran = portico("backup", str(copy), "--json")
@@ -127,6 +147,7 @@ def test_backup_is_a_whole_database_for_its_owner_only(portico, ann, tmp_path):
     connection.close()
 
 
+@on_sqlite
 def test_backup_never_replaces_a_file(portico, ann, tmp_path):
     copy = tmp_path / "copy.db"
     copy.write_text("precious")
@@ -134,11 +155,13 @@ def test_backup_never_replaces_a_file(portico, ann, tmp_path):
     assert copy.read_text() == "precious"
 
 
+@on_sqlite
 def test_backup_into_no_folder_is_one_line(portico, ann, tmp_path):
     ran = portico("backup", str(tmp_path / "nowhere" / "copy.db"))
     assert (ran.code, ran.err.count("\n")) == (1, 1)
 
 
+@on_sqlite
 def test_other_kind_of_database_is_refused_in_one_line(portico, monkeypatch):
     monkeypatch.setenv("PORTICO_DATABASE_URL", "mysql://somewhere/portico")
     for arguments in (("ledger", "verify"), ("migrate",)):

@@ -12,8 +12,9 @@ from portico.settings import Settings, load
 
 
 @pytest.fixture
-async def desk(data):
-    opened = await open_desk(load({}, data=str(data)))
+async def desk(data, either):
+    data.mkdir(mode=0o700)  # as a server has by then
+    opened = await open_desk(load(data=str(data)))
     yield opened
     await opened.store.close()
 

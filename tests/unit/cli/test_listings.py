@@ -1,5 +1,6 @@
 """What can be made, who makes it, and what is wrong with an installation."""
 
+import asyncio
 import socket
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from portico.cli import doctor, health_checks
 from portico.cli.health_checks import Finding
 from portico.dialects import BUILDERS
+from portico.settings import load
+from tests.raw_sql import raw_sql
 
 
 @pytest.mark.parametrize("dialect", BUILDERS)
@@ -101,12 +104,23 @@ def test_doctor_finds_a_port_that_is_taken(portico, undrawn, monkeypatch):
     assert (ran.code, found["good"], "PORTICO_PORT" in found["advice"]) == (1, False, True)
 
 
-def test_doctor_finds_a_database_of_another_revision(portico, ann, data, free_port, undrawn):
-    import sqlite3
+def test_doctor_finds_a_sound_installation_sound(either, portico, ann, free_port, undrawn):
+    assert portico("doctor", "--json").result["sound"]
 
-    with sqlite3.connect(data / "portico.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    connection.close()
+
+def test_doctor_finds_a_database_of_another_revision(
+    kind, request, portico, data, free_port, undrawn, monkeypatch
+):
+    if kind == "postgres":  # one of its own: the others go on with theirs
+        server = request.getfixturevalue("postgres")
+        monkeypatch.setenv("PORTICO_DATABASE_URL", server.fresh())
+    portico("migrate")
+
+    async def tamper():
+        async with raw_sql(load().database) as sql:
+            await sql.execute("UPDATE alembic_version SET version_num = '0000'")
+
+    asyncio.run(tamper())
     ran = portico("doctor")
     assert ran.code == 1
     assert "portico migrate" in ran.out

@@ -12,6 +12,7 @@ from portico import __version__
 from portico.core.errors import ErrorCode, PorticoError
 from portico.dialects import BUILDERS
 from portico.dialects.endpoint import Rules
+from portico.engines import Runner
 from portico.pages import health, page_routes
 from portico.pages.page import Page
 
@@ -25,6 +26,7 @@ class Parts:
     def __init__(self) -> None:
         self.public_url = URL
         self.engine = SimpleNamespace(waiting=3)
+        self.runner = Runner()
         self.store = self.storage = self.clock = self
         self.now_s = 0.0
         self.storage_checks = 0
@@ -33,9 +35,10 @@ class Parts:
     def monotonic(self) -> float:
         return self.now_s
 
-    async def read(self, _work) -> None:
+    async def read(self, _work) -> int:
         if "database" in self.fails:
             raise PorticoError(ErrorCode.OVERLOADED, "a secret path")
+        return 7
 
     async def check(self) -> None:
         self.storage_checks += 1
@@ -102,7 +105,20 @@ def test_metrics_count_open_tasks(client):
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert "\nportico_open_tasks 3.0\n" in answer.text
+    assert '\nportico_tasks_waiting{queue="render"} 7.0\n' in answer.text
     assert f'portico_version_info{{version="{__version__}"}} 1.0' in answer.text
+
+
+def test_metrics_are_told_while_the_database_is_away(client, parts):
+    parts.fails = {"database"}
+    assert "\nportico_open_tasks 3.0\n" in client.get("/metrics").text
+
+
+def test_process_that_stops_is_not_ready(client, parts):
+    parts.runner.is_leaving = True
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["failing"]) == (503, ["stopping"])
+    assert client.get("/healthz").status_code == 200
 
 
 def test_page_answers_reads_only(client, routes):
