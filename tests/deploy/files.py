@@ -112,6 +112,12 @@ def units() -> dict[str, dict[str, list[str]]]:
     return {path.name: _service_part(read(path)) for path in sorted(SYSTEMD.glob("*.service"))}
 
 
+@cache
+def several() -> dict[str, list[str]]:
+    """Return what makes the server's unit several processes, for those who want them."""
+    return _service_part(read(SYSTEMD / "portico-several.conf"))
+
+
 def _service_part(text: str) -> dict[str, list[str]]:
     part = text.partition("[Service]\n")[2].partition("\n[")[0]
     found: dict[str, list[str]] = {}
@@ -128,9 +134,12 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
     yield "Dockerfile HEALTHCHECK", _ours(given_to("HEALTHCHECK")[0].partition("CMD ")[2])
     for name, service in services(ours=True).items():
         yield f"compose {name}", service["command"]
+        if check := service.get("healthcheck", {}).get("test"):
+            yield f"compose {name}'s check", _ours(check[1:])
     for name, unit in units().items():
         (line,) = unit["ExecStart"]
         yield name, shlex.split(line)[1:]
+    yield "portico-several.conf", shlex.split(several()["ExecStart"][-1])[1:]
     for name, container in containers().items():
         yield f"Kubernetes {name}", container["args"]
     for line in blocks("bash"):
@@ -155,7 +164,7 @@ def size_bytes(text: str) -> int:
     return int(number) * _SIZES[unit]
 
 
-def _ours(text: str) -> list[str]:
-    program, *words = json.loads(text)
+def _ours(text: str | list[str]) -> list[str]:
+    program, *words = json.loads(text) if isinstance(text, str) else text
     assert program == "portico"
     return [str(word) for word in words]

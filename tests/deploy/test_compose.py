@@ -61,7 +61,9 @@ def test_whoever_listens_has_a_health_check_and_nobody_else():
         for name, service in services(ours=True).items()
         if service.get("healthcheck") == {"disable": True}
     }
-    assert silent == {"migrate", "worker"}
+    assert silent == {"migrate"}
+    assert services()["worker"]["healthcheck"]["test"][:3] == ["CMD", "portico", "health"]
+    assert "healthcheck" not in services()["api"]  # the image's own
     assert [
         n for n, each in services(ours=False).items() if "test" not in each["healthcheck"]
     ] == []

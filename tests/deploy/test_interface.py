@@ -1,13 +1,15 @@
 """What is deployed exists: commands, settings, metrics, paths; and the files agree in numbers."""
 
 import re
+import shlex
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from portico import __version__
-from portico.cli import connections, server
+from portico.cli import connections, crew, server
 from portico.cli import serve as serving
 from portico.cli.commands import load
 from portico.dialects.fields import MULTIPART_SIZE_MAX
@@ -15,6 +17,7 @@ from portico.dialects.portico.routes import WAIT_MAX_S
 from portico.pages.routes import page_routes
 from portico.providers.local.request import RenderLimits
 from portico.settings import Settings
+from portico.settings import load as load_settings
 from tests.architecture.house import PACKAGE, ROOT, modules, setting_names, shown
 from tests.deploy.files import (
     COMPOSE,
@@ -32,30 +35,20 @@ from tests.deploy.files import (
     read,
     seconds,
     services,
+    several,
     size_bytes,
     units,
     variables,
 )
 
-# What the files rely on and the program does not have yet. The tests below compare for equality:
-# they fail as soon as one of these is there, and then it leaves this list.
-SETTINGS_TO_COME: set[str] = set()
-OPTIONS_TO_COME: set[tuple[str, str]] = set()
-METRICS_TO_COME: set[str] = set()
-
 DEFAULTS = Settings()
-STOPPED_WITHIN_S = (
-    DEFAULTS.stop_within_s  # requests under way
-    + server.CUT_OFF_WITHIN_S
-    + server.SETTLE_WITHIN_S
-    + DEFAULTS.stop_within_s / 2  # streams and tasks, a quarter each
-    + 5  # closing connections
-)
+WORKER_PORT = "8081"
+NEWS_TRAVEL_S = 5  # until everyone who sends requests to a pod knows that it ends
 
 
 def test_every_command_line_is_understood():
     unknown = {found for _, words in command_lines() for found in _unknown_options(words)}
-    assert unknown == OPTIONS_TO_COME
+    assert unknown == set()
 
 
 def test_every_way_of_running_was_found():
@@ -79,7 +72,7 @@ def test_every_setting_exists():
         for name in re.findall(r"\bPORTICO_[A-Z0-9_]*[A-Z0-9]\b", read(path))
     }
     assert named >= {"PORTICO_SECRET_KEY", "PORTICO_PUBLIC_URL", "PORTICO_RENDER_PROCESSES"}
-    assert named - setting_names() == SETTINGS_TO_COME
+    assert named - setting_names() == set()
 
 
 def test_every_metric_exists():
@@ -87,7 +80,8 @@ def test_every_metric_exists():
         name for path in everything() for name in re.findall(r"\bportico_[a-z_]+\b", read(path))
     }
     source = "".join(read(path) for path in modules(PACKAGE))
-    assert {name for name in named if f'"{name}"' not in source} == METRICS_TO_COME
+    assert {"portico_tasks_waiting", "portico_open_tasks"} <= named
+    assert [name for name in named if f'"{name}"' not in source] == []
 
 
 def test_every_path_that_is_asked_is_answered():
@@ -112,9 +106,7 @@ def test_everyone_speaks_of_one_port():
         for path in (SYSTEMD / "portico.env", KUBERNETES / "base" / "settings.env")
         for found in re.findall(r"^PORTICO_PORT=(\d+)", read(path), flags=re.MULTILINE)
     ]
-    options = [
-        words[words.index("--port") + 1] for _, words in command_lines() if "--port" in words
-    ]
+    options = _ports_of("serve")
     (api,) = containers()["portico-api"]["ports"]
     scraped = pods()["portico-api"]["metadata"]["annotations"]["prometheus.io/port"]
     assert (len(caddy), len(nginx), len(set_to), len(options)) == (1, 1, 2, 2)
@@ -130,6 +122,18 @@ def test_everyone_speaks_of_one_port():
     } == {str(DEFAULTS.port)}
 
 
+def test_every_worker_answers_for_its_health_and_is_asked_where_it_answers():
+    workers = [words for _, words in command_lines() if words[0] == "worker"]
+    options = _ports_of("worker")
+    asked = _ports_of("health")
+    (worker,) = containers()["portico-worker"]["ports"]
+    scraped = pods()["portico-worker"]["metadata"]["annotations"]["prometheus.io/port"]
+    assert len(options) == len(workers) >= 3
+    assert len(asked) == 1  # compose; Kubernetes asks itself
+    assert {*options, *asked, str(worker["containerPort"]), scraped} == {WORKER_PORT}
+    assert int(WORKER_PORT) != DEFAULTS.port  # both may be on one machine
+
+
 def test_everyone_deploys_this_version():
     images = [each["image"] for each in (*services(ours=True).values(), *containers().values())]
     named = set(re.findall(r"portico:(\d[\w.]*)", "".join(read(path) for path in everything())))
@@ -140,20 +144,35 @@ def test_everyone_deploys_this_version():
 
 def test_whoever_stops_waits_longer_than_stopping_takes():
     for name, service in services(ours=True).items():
-        assert seconds(service["stop_grace_period"]) > STOPPED_WITHIN_S, name
-    assert seconds(services()["proxy"]["stop_grace_period"]) > STOPPED_WITHIN_S
+        needed_s = _stop_takes_s(service["environment"], service["command"])
+        assert seconds(service["stop_grace_period"]) > needed_s, name
+    api = services()["api"]
+    needed_s = _stop_takes_s(api["environment"], api["command"])
+    assert seconds(services()["proxy"]["stop_grace_period"]) > needed_s
     for name, unit in units().items():
-        assert seconds(unit["TimeoutStopSec"][0]) > STOPPED_WITHIN_S, name
+        for line in filter(None, unit["ExecStart"] + several()["ExecStart"]):
+            needed_s = _stop_takes_s({}, shlex.split(line))
+            assert seconds(unit["TimeoutStopSec"][0]) > needed_s, name
+    lines = read(KUBERNETES / "base" / "settings.env").splitlines()
+    settings = dict(line.split("=", 1) for line in lines)
     for name in objects("Deployment"):
         spec = pods()[name]["spec"]
-        before = spec["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {})
-        left = spec["terminationGracePeriodSeconds"] - before.get("seconds", 0)
-        assert left > STOPPED_WITHIN_S, name
+        (container,) = spec["containers"]
+        assert "lifecycle" not in container  # it would take of the same time
+        own = {each["name"]: each["value"] for each in container.get("env", [])}
+        needed_s = _stop_takes_s(settings | own, container["args"])
+        assert spec["terminationGracePeriodSeconds"] > needed_s, name
     told = {
         compose()["x-portico"]["environment"]["PORTICO_STOP_WITHIN_S"],
-        *re.findall(r"STOP_WITHIN_S=(\d+)", read(KUBERNETES / "base" / "settings.env")),
+        settings["PORTICO_STOP_WITHIN_S"],
     }
     assert told == {str(DEFAULTS.stop_within_s)}
+
+
+def test_pod_answers_until_everyone_knows_that_it_ends():
+    own = {each["name"]: each["value"] for each in containers()["portico-api"]["env"]}
+    assert int(own["PORTICO_DRAIN_S"]) >= NEWS_TRAVEL_S
+    assert "PORTICO_DRAIN_S" not in read(KUBERNETES / "base" / "settings.env")  # not of workers
 
 
 def test_workers_have_the_memory_their_renders_may_take():
@@ -198,11 +217,6 @@ def test_proxies_hold_nothing_back():
     assert ingress["nginx.ingress.kubernetes.io/proxy-request-buffering"] == "off"
 
 
-def test_workers_are_probed_once_they_have_a_port():
-    ports = {name for name in setting_names() if re.search(r"WORKER.*PORT|METRICS.*PORT", name)}
-    assert ("livenessProbe" in containers()["portico-worker"]) == bool(ports)
-
-
 @pytest.mark.parametrize("path", everything(), ids=shown)
 def test_no_secret_is_written_down(path):
     hits = [
@@ -227,6 +241,23 @@ def test_page_names_what_must_be_the_same_everywhere():
     )
     for name in ("SECRET_KEY", "DATABASE_URL", "STORAGE_URL", "LIMITS_URL", "PUBLIC_URL"):
         assert f"`PORTICO_{name}`" in part
+
+
+def _ports_of(command: str) -> list[str]:
+    """Return the port of each command line of one command that has one."""
+    return [
+        words[words.index("--port") + 1]
+        for _, words in command_lines()
+        if words[0] == command and "--port" in words
+    ]
+
+
+def _stop_takes_s(environment: dict[str, str], words: list[str]) -> float:
+    """Return how long a process with these settings takes to stop."""
+    settings = load_settings(environment | {"PORTICO_CONFIG": ""})
+    if "--workers" in words and not settings.drain_s:
+        settings = msgspec.structs.replace(settings, drain_s=crew.DRAIN_S)
+    return server.stop_takes_s(settings)
 
 
 def _unknown_options(words: list[str]) -> set[tuple[str, str]]:

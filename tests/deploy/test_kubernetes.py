@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from portico.pages import health
 from portico.store import open_store
 from portico.tasks import tables
 from portico.testing import rows
@@ -29,6 +30,7 @@ VERSIONS = (OLDEST, kubernetes_validate.latest_version())
 NOT_OF_KUBERNETES = {"ScaledObject", "TriggerAuthentication"}
 PARTS = [path.parent for path in sorted(KUBERNETES.rglob("kustomization.yaml"))]
 EVERY_POD = pytest.mark.parametrize("name", pods())
+EVERY_DEPLOYMENT = pytest.mark.parametrize("name", objects("Deployment"))
 
 
 def _shown(found):
@@ -111,14 +113,29 @@ def test_pod_takes_settings_and_secrets_by_name(name):
     assert objects("Secret") == {}
 
 
-def test_api_has_all_three_probes():
-    api = containers()["portico-api"]
-    assert api["startupProbe"]["httpGet"] == api["livenessProbe"]["httpGet"]
-    assert api["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert api["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
-    assert api["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
-    start = api["startupProbe"]
+@EVERY_DEPLOYMENT
+def test_pod_has_all_three_probes(name):
+    container = containers()[name]
+    (port,) = container["ports"]
+    assert container["startupProbe"]["httpGet"] == container["livenessProbe"]["httpGet"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+    assert container["readinessProbe"]["timeoutSeconds"] > 2 * health.CHECK_WITHIN_S
+    start = container["startupProbe"]
     assert start["failureThreshold"] * start["periodSeconds"] >= 120
+
+
+@EVERY_DEPLOYMENT
+def test_pods_metrics_are_found_and_can_be_reached(name):
+    (port,) = containers()[name]["ports"]
+    annotations = pods()[name]["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    assert annotations["prometheus.io/port"] == str(port["containerPort"])
+    policy = objects("NetworkPolicy")[name]["spec"]
+    assert (
+        policy["podSelector"]["matchLabels"].items() <= pods()[name]["metadata"]["labels"].items()
+    )
+    assert policy["ingress"] == [{"ports": [{"port": port["name"], "protocol": "TCP"}]}]
 
 
 def test_api_is_replaced_without_a_gap_and_spread_over_machines():

@@ -1,12 +1,13 @@
 """The systemd units: what they let the process do, and that systemd itself understands them."""
 
 import re
+import shlex
 import shutil
 import subprocess
 
 import pytest
 
-from tests.deploy.files import SYSTEMD, read, units
+from tests.deploy.files import SYSTEMD, read, several, units
 
 TOOL = shutil.which("systemd-analyze")
 EXPOSURE_MAX = 20  # of 100, as systemd counts; 14 when this was written
@@ -47,6 +48,13 @@ def test_both_units_are_held_alike():
     assert {key for key in server | worker if server.get(key) != worker.get(key)} == {"CPUWeight"}
 
 
+def test_several_processes_are_started_anew_and_replaced_by_sighup():
+    unset, line = several()["ExecStart"]
+    assert (unset, shlex.split(line)[1:3]) == ("", ["serve", "--workers"])
+    assert several()["ExecReload"] == ["kill -HUP $MAINPID"]
+    assert [name for name, unit in units().items() if "ExecReload" in unit] == []  # it ends one
+
+
 def test_user_is_the_one_that_is_made():
     (made,) = re.findall(r"^u (\w+) ", read(SYSTEMD / "portico.sysusers"), flags=re.MULTILINE)
     assert {unit["User"][0] for unit in units().values()} == {made}
@@ -84,12 +92,15 @@ def _verify(root, replaced):
         for old, new in replaced.items():
             text = text.replace(old, new)
         (folder / name).write_text(text)
+    drop_in = folder / "portico.service.d"
+    drop_in.mkdir()
+    shutil.copy(SYSTEMD / "portico-several.conf", drop_in / "several.conf")
     for target in ("network-online", "multi-user", "sysinit", "basic", "shutdown"):
         (folder / f"{target}.target").write_text("[Unit]\nDescription=part of every machine\n")
-    program = root / "opt" / "portico" / "bin" / "portico"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    for program in (root / "opt" / "portico" / "bin" / "portico", root / "usr" / "bin" / "kill"):
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
     ran = subprocess.run(
         [str(TOOL), "verify", f"--root={root}", *units()],
         capture_output=True,

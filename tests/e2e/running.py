@@ -38,7 +38,8 @@ class Server:
     log: Path
 
     def get(self, path: str, **given: Any) -> requests.Response:
-        return requests.get(self.url + path, headers=self.headers, timeout=30, **given)
+        headers = self.headers | given.pop("headers", {})
+        return requests.get(self.url + path, headers=headers, timeout=30, **given)
 
     def post(self, path: str, **given: Any) -> requests.Response:
         headers = self.headers | given.pop("headers", {})

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ from portico.app import open_desk
 from portico.core.money import MICRO
 from portico.flows import administer
 from portico.flows.administer import Desk
+from tests.e2e.crowd import PICTURE, children_of, settled, under_load
 from tests.e2e.running import EMAIL, READY_S, Server, child_environment, free_port, until
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.e2e
 
-PICTURE = {"model": "portico/picture", "prompt": "a lake"}  # one credit
 FINAL = {"succeeded", "failed", "cancelled", "expired"}
 
 
@@ -97,11 +96,6 @@ async def _make_account(desk: Desk) -> str:
     return (await administer.create_key(desk, EMAIL)).key
 
 
-def children_of(process: subprocess.Popen[bytes]) -> list[int]:
-    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(each) for each in text.split()]
-
-
 def is_alive(process_id: int) -> bool:
     try:
         state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
@@ -115,51 +109,6 @@ def house(postgres: Postgres, tmp_path: Path) -> Iterator[House]:
     built = House(postgres.emptied(), tmp_path)
     yield built
     built.stop()
-
-
-def load(server: Server, stop: threading.Event, failures: list[str], accepted: list[str]) -> None:
-    """Ask on and on over kept connections, as clients do."""
-    with requests.Session() as session:
-        while not stop.is_set():
-            try:
-                answer = session.post(
-                    f"{server.url}/portico/v1/tasks",
-                    json=PICTURE,
-                    headers=server.headers,
-                    timeout=30,
-                )
-            except requests.RequestException as error:
-                failures.append(repr(error))
-                continue
-            if answer.status_code == 202:
-                accepted.append(answer.json()["task"]["id"])
-            else:
-                failures.append(f"{answer.status_code} {answer.text}")
-
-
-@contextlib.contextmanager
-def under_load(server: Server, clients: int = 8) -> Iterator[tuple[list[str], list[str]]]:
-    """Let clients ask meanwhile; yields what failed and what was accepted."""
-    stop = threading.Event()
-    failures: list[str] = []
-    accepted: list[str] = []
-    crowd = [
-        threading.Thread(target=load, args=(server, stop, failures, accepted))
-        for _ in range(clients)
-    ]
-    for each in crowd:
-        each.start()
-    try:
-        yield failures, accepted
-    finally:
-        stop.set()
-        for each in crowd:
-            each.join(60)
-
-
-def settled(server: Server, accepted: list[str], *, within_s: float = 60) -> list[str]:
-    """Wait until all have ended; returns their states."""
-    return [server.ended(task_id, within_s=within_s)["state"] for task_id in accepted]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -241,6 +190,26 @@ def test_ready_line_is_printed_once_and_a_stop_ends_all(house):
     assert server.process.wait(30) == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{server.url}/healthz", timeout=5)
+
+
+def test_all_that_stop_together_answer_until_they_have_drained_and_cut_nobody_off(house):
+    server = house.serve("--workers", "2", PORTICO_SIMULATE="1")  # drains for three seconds
+    server.process.terminate()
+    ready: list[int] = []
+    statuses: list[int] = []
+    ended_by: list[str] = []
+    for _ in until(30):
+        try:
+            ready.append(requests.get(f"{server.url}/readyz", timeout=20).status_code)
+            statuses.append(server.get("/portico/v1/balance").status_code)
+        except requests.ConnectionError as error:
+            ended_by.append(str(error))
+            break
+    assert server.process.wait(30) == 0
+    assert set(ready[2:]) == {503}, ready
+    assert len(statuses) > 5
+    assert set(statuses) == {200}
+    assert "refused" in ended_by[0]  # told at once, so that a proxy waits or asks elsewhere
 
 
 def test_metrics_are_summed_over_all_on_the_port(house):

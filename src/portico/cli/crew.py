@@ -19,12 +19,11 @@ import structlog
 
 from portico.cli.berth import Berth
 from portico.cli.failure import refusal
-from portico.cli.server import BACKLOG, bind
+from portico.cli.server import BACKLOG, bind, stop_takes_s
 from portico.settings import Settings
 from portico.store.open import is_postgres
 
 READY_WITHIN_S = 30.0
-STOPPED_WITHIN_S = 10.0  # beyond what a process may take for its requests
 AGAIN_MIN_S, AGAIN_MAX_S = 0.5, 30.0  # between a crash and the next start
 SHORT_LIFE_S = 60.0  # who lived longer did not die of its start
 DRAIN_S = 3  # unless it is set: clients that go on asking move to another process meanwhile
@@ -54,16 +53,16 @@ def run_crew(
     listener.listen(BACKLOG)
     settings = msgspec.structs.replace(settings, port=listener.getsockname()[1])
     share = max(1, (os.cpu_count() or 1) // size)
-    drain_s = settings.drain_s or DRAIN_S
+    settings = msgspec.structs.replace(settings, drain_s=settings.drain_s or DRAIN_S)
     os.environ["PORTICO_RENDER_PROCESSES"] = str(settings.render_processes or share)
-    os.environ["PORTICO_DRAIN_S"] = str(drain_s)
+    os.environ["PORTICO_DRAIN_S"] = str(settings.drain_s)
     with tempfile.TemporaryDirectory(prefix="portico-metrics-") as folder:
         os.environ[METRICS_FOLDER] = folder
         crew = Crew(
             [sys.executable, "-m", "portico", "serve", *arguments, "--workers", "1", "--berth"],
             listener,
             size=size,
-            stop_within_s=settings.stop_within_s + drain_s,
+            stop_within_s=stop_takes_s(settings),
             ready=lambda: announce(settings),
         )
         asyncio.run(crew.run())
@@ -73,7 +72,8 @@ class Crew:
     """Keeps so many processes running until it is told to stop.
 
     SIGTERM and SIGINT stop all of them in order, a second one at once; SIGHUP replaces them one
-    after the other, each only when its successor is ready.
+    after the other, each only when its successor is ready. One that is replaced leaves the port to
+    the others; those that stop together learn it from their lifeline, and answer while they drain.
 
     Args:
         command: starts one process; its berth is added at the end.
@@ -95,9 +95,10 @@ class Crew:
         self._command = command
         self._listener = listener
         self._size = size
-        self._stop_within_s = stop_within_s + STOPPED_WITHIN_S
+        self._stop_within_s = stop_within_s
         self._ready = ready
         self._members: set[Process] = set()
+        self._starting: set[Process] = set()
         self._leaving: set[Process] = set()  # replaced, and told to stop
         self._keeping: set[asyncio.Task[None]] = set()
         self._deaths = 0  # soon after a start, one after the other
@@ -124,9 +125,13 @@ class Crew:
         finally:
             for task in tuple(self._keeping):
                 task.cancel()
-            await asyncio.gather(*(self._end(each) for each in tuple(self._members)))
-            for end in self._lifeline:
-                os.close(end)
+            self._listener.close()  # what the processes do not take any more is refused at once
+            os.close(self._lifeline[1])
+            for each in self._starting:
+                if each.returncode is None:
+                    each.terminate()
+            await asyncio.gather(*(self._ended(each) for each in tuple(self._members)))
+            os.close(self._lifeline[0])
 
     async def _start(self) -> Process | None:
         """Start one process; returns it once it takes connections, None when it never did."""
@@ -140,7 +145,10 @@ class Crew:
         )
         os.close(tell_ready)
         self._members.add(process)
-        if await _written(ready, within_s=READY_WITHIN_S):
+        self._starting.add(process)
+        is_ready = await _written(ready, within_s=READY_WITHIN_S)
+        self._starting.discard(process)
+        if is_ready:
             return process
         await self._end(process)
         return None
@@ -187,16 +195,20 @@ class Crew:
             _log.info("all_replaced")
 
     async def _end(self, member: Process) -> None:
-        """Tell a process to stop, and end it when it takes too long."""
+        """Tell one process to stop, and wait until it has."""
         if member.returncode is None:
             member.terminate()
-            try:
-                async with asyncio.timeout(self._stop_within_s):
-                    await member.wait()
-            except TimeoutError:
-                _log.error("process_did_not_stop")
-                member.kill()
+        await self._ended(member)
+
+    async def _ended(self, member: Process) -> None:
+        """Wait until a process has stopped, and end it when it takes too long."""
+        try:
+            async with asyncio.timeout(self._stop_within_s):
                 await member.wait()
+        except TimeoutError:
+            _log.error("process_did_not_stop")
+            member.kill()
+            await member.wait()
         self._members.discard(member)
 
     def _obey_signals(self) -> None:
@@ -212,6 +224,8 @@ class Crew:
         self._stopping.set()
 
     def _renew(self) -> None:
+        if self._stopping.is_set():
+            return
         task = asyncio.create_task(self._replace_all())
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import typer
 
 from portico.cli import health_checks as checks
+from portico.cli import shared_checks as shared
 from portico.cli.configuration import read_settings
 from portico.cli.health_checks import Finding
 from portico.cli.options import Data, Json, plain
@@ -18,11 +19,13 @@ app = plain()
 CHECK_WITHIN_S = 60.0
 CHECKS: tuple[tuple[str, Callable[[Settings], Awaitable[Finding]]], ...] = (
     ("python", checks.python),
-    ("clock", checks.clock),
+    ("clock", shared.clock),
     ("data folder", checks.data_folder),
     ("free disk", checks.free_disk),
     ("database", checks.database),
     ("ledger", checks.money),
+    ("runners", shared.runners),
+    ("secret", shared.secret),
     ("storage", checks.storage),
     ("rates", checks.rates),
     ("catalogue", checks.models),
@@ -35,7 +38,8 @@ CHECKS: tuple[tuple[str, Callable[[Settings], Awaitable[Finding]]], ...] = (
 def doctor(*, data: Data = None, as_json: Json = False) -> None:
     """Check this installation, and say what to do about each thing that is wrong.
 
-    Changes nothing, and may run beside a server. Exit code 1 when something is wrong.
+    Changes nothing, and may run beside a server. Exit code 1 when something is wrong; a warning
+    is no such thing.
     """
     settings = read_settings(data)
     findings = asyncio.run(_examine(settings))
@@ -70,6 +74,6 @@ async def _guarded(check: Callable[[Settings], Awaitable[Finding]], settings: Se
 
 
 def _line(name: str, found: Finding) -> str:
-    mark = "ok   " if found.good else "WRONG"
+    mark = ("warn " if found.advice else "ok   ") if found.good else "WRONG"
     advice = f"\n{' ' * 20}→ {found.advice}" if found.advice else ""
     return f"{mark}  {name:<12} {found.detail}{advice}"

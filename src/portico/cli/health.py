@@ -23,14 +23,19 @@ def health(
     ready: Annotated[
         bool, typer.Option("--ready", help="Ask whether database and storage work, too.")
     ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65_535, help="Port to ask at, as `portico worker --port` has one."),
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Ask the server on this machine whether it is alive; exit code 1 when it is not.
 
-    The address is that of PORTICO_HOST and PORTICO_PORT. Costs the server nothing worth counting.
+    The address is that of PORTICO_HOST and PORTICO_PORT, unless --port says another. Costs the
+    server nothing worth counting.
     """
-    settings = read_settings(data)
+    settings = read_settings(data, port=port)
     path = "/readyz" if ready else "/healthz"
     status = _ask(settings, path)
     good = status == http.client.OK

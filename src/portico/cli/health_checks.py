@@ -27,15 +27,22 @@ from portico.providers.local.provider import LocalProvider
 from portico.rates import open_rates
 from portico.settings import Settings
 from portico.store import open_store
-from portico.store.open import HEAD
+from portico.store.open import HEAD, is_postgres
 
 FREE_DISK_MIN_BYTES = 2**30
-BUILT_AFTER_MS = 1_760_000_000_000  # a clock before this is wrong
 _NOT_YET = "not there yet; made at the first start"
+_ON_ONE_MACHINE = (
+    "a folder of this machine: unless it is the same one everywhere, set PORTICO_STORAGE_URL to a "
+    "bucket before a second machine joins"
+)
+_COUNTED_APART = (
+    "by each process on its own: set PORTICO_LIMITS_URL, or customers get every limit as many "
+    "times as there are processes"
+)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check found, and what to do about it."""
+    """What one check found, and what to do about it; advice on what is good is a warning."""
 
     good: bool
     detail: str
@@ -49,16 +56,6 @@ async def python(_: Settings) -> Finding:
         good=good,
         detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         advice="" if good else "Portico needs Python 3.11 or newer",
-    )
-
-
-async def clock(_: Settings) -> Finding:
-    """Check that the wall clock was set at all."""
-    good = SystemClock().now() > BUILT_AFTER_MS
-    return Finding(
-        good=good,
-        detail="set" if good else "far in the past",
-        advice="" if good else "set the clock: ids, expiries and signatures rest on it",
     )
 
 
@@ -131,9 +128,10 @@ async def money(settings: Settings) -> Finding:
 async def storage(settings: Settings) -> Finding:
     """Write and remove something where results are kept."""
     url = settings.storage
-    if _is_missing_folder(url):
-        return Finding(good=True, detail=_NOT_YET)
     kind = url.partition("://")[0]
+    advice = _ON_ONE_MACHINE if kind == "file" and is_postgres(settings.database) else ""
+    if _is_missing_folder(url):
+        return Finding(good=True, detail=_NOT_YET, advice=advice)
     opened = open_storage(url, links=settings.storage_links)
     try:
         await opened.check()
@@ -145,13 +143,14 @@ async def storage(settings: Settings) -> Finding:
         )
     finally:
         await opened.close()
-    return Finding(good=True, detail=f"{kind}: can be written")
+    return Finding(good=True, detail=f"{kind}: can be written", advice=advice)
 
 
 async def rates(settings: Settings) -> Finding:
     """Count something in the shared store of rates, where one is set."""
     if not settings.limits_url:
-        return Finding(good=True, detail="counted in memory")
+        advice = _COUNTED_APART if is_postgres(settings.database) else ""
+        return Finding(good=True, detail="counted in memory", advice=advice)
     counted = open_rates(settings.limits_url)
     try:
         await counted.check()

@@ -24,6 +24,7 @@ BACKLOG = 2_048
 DRAIN_LOOK_S = 0.05
 CUT_OFF_WITHIN_S = 2.0
 SETTLE_WITHIN_S = 0.2  # texts settle in tasks of their own, a commit or two after their request
+HAND_OVER_WITHIN_S = 5.0  # tasks to other processes, and connections closed
 _log = structlog.get_logger("portico.server")
 
 Prepare = Callable[[App], Awaitable[Callable[[], None] | None]]
@@ -66,6 +67,13 @@ def run_tasks(settings: Settings, announce: Callable[[], None]) -> None:
         runner.run(_work(App(settings), announce))
 
 
+def stop_takes_s(settings: Settings) -> float:
+    """Return how many seconds after a stop signal a process has ended, at the latest."""
+    requests_s = settings.drain_s + settings.stop_within_s + CUT_OFF_WITHIN_S + SETTLE_WITHIN_S
+    streams_and_tasks_s = settings.stop_within_s / 2  # a quarter each
+    return requests_s + streams_and_tasks_s + HAND_OVER_WITHIN_S
+
+
 async def _work(app: App, announce: Callable[[], None]) -> None:
     await _start(app)
     announce()
@@ -94,7 +102,7 @@ async def _serve(app: App, listener: socket.socket, prepare: Prepare, berth: Ber
     server = _Server(app, berth.announce if berth else announce, shares_port=berth is not None)
     _end_by_signals(lambda: server.should_exit, server.stop)
     if berth is not None:
-        berth.watch(server.stop)
+        berth.watch(server.stop_with_all)
     try:
         await server.serve(sockets=[listener])
         await _let_go(server.server_state.tasks)
@@ -127,6 +135,11 @@ class _Server(uvicorn.Server):
     def stop(self) -> None:
         """Begin to stop."""
         self.should_exit = True
+
+    def stop_with_all(self) -> None:
+        """Begin to stop, as everyone on this port does: nobody else takes what comes in."""
+        self._shares_port = False
+        self.stop()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ REGISTER = Statement(
 BEAT = Statement(
     update(runners).where(runners.c.id == bindparam("runner")).values(beat=runners.c.beat + 1)
 )
-ALL = Statement(select(runners.c.id, runners.c.beat).order_by(runners.c.number))
+ALL = Statement(select(runners.c.id, runners.c.beat, runners.c.queues).order_by(runners.c.number))
 REMOVE = Statement(delete(runners).where(runners.c.id == bindparam("runner")))
 REMOVE_SILENT = Statement(
     delete(runners).where(runners.c.id == bindparam("runner"), runners.c.beat == bindparam("seen"))

@@ -21,6 +21,13 @@ def beats(tx: Tx) -> dict[RunnerId, int]:
     return {row["id"]: row["beat"] for row in tx.rows(queries.ALL)}
 
 
+def queues(tx: Tx) -> dict[RunnerId, frozenset[str]]:
+    """Return what each registered runner takes, the oldest first."""
+    return {
+        row["id"]: frozenset(filter(None, row["queues"].split(","))) for row in tx.rows(queries.ALL)
+    }
+
+
 def remove(tx: Tx, runner: RunnerId, *, seen: int | None = None) -> bool:
     """Take a runner off the list; with `seen` only when its count is still that one."""
     if seen is None:

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from portico.core.clock import Clock
 from portico.store.base import Store
 from portico.store.sqlite import SqliteStore, connect
 
@@ -62,6 +63,19 @@ def migrate(url: str) -> bool:
 
     upgrade(url)
     return True
+
+
+async def server_ahead_ms(url: str, clock: Clock) -> int:
+    """Return by how much the clock of a Postgres server is ahead of this one.
+
+    Off by no more than the way to the server and back takes.
+
+    Raises:
+        OSError: the server cannot be reached, or refuses us.
+    """
+    from portico.store.postgres_link import ahead_ms  # noqa: PLC0415
+
+    return await ahead_ms(url, clock)
 
 
 def revision(url: str) -> str | None:

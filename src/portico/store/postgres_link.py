@@ -7,12 +7,14 @@ from typing import Any, TypeAlias
 import asyncpg
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
+from portico.core.clock import Clock
 from portico.store.base import Answer, Row, Statement
 from portico.store.bridge import wait_for
 
 CONNECT_WITHIN_S = 3.0
 ANSWER_WITHIN_S = 4.0
 STATEMENTS_KEPT = 512
+_NOW_MS = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 _SETTINGS = {
     "application_name": "portico",
@@ -189,12 +191,31 @@ def revision(url: str) -> str | None:
     return asyncio.run(_revision(url))
 
 
-async def _revision(url: str) -> str | None:
+async def ahead_ms(url: str, clock: Clock) -> int:
+    """Return by how much the server's clock is ahead of this one.
+
+    Raises:
+        OSError: the server cannot be reached, or refuses us.
+    """
+    connection = await _connected(url)
     try:
-        connection = await connect(url)
+        asked_at = clock.now()
+        theirs: int = await connection.fetchval(_NOW_MS)
+        return theirs - (asked_at + clock.now()) // 2
+    finally:
+        await connection.close()
+
+
+async def _connected(url: str) -> Connection:
+    try:
+        return await connect(url)
     except TROUBLE as error:
         message = f"the Postgres server cannot be used: {error}"
         raise OSError(message) from error
+
+
+async def _revision(url: str) -> str | None:
+    connection = await _connected(url)
     try:
         found = await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:

@@ -41,6 +41,12 @@ def test_server_on_every_address_is_asked_on_this_machine(portico, server, monke
     assert (ran.code, ran.out) == (0, "/healthz: 200\n")
 
 
+def test_worker_is_asked_at_the_port_it_was_given(portico, server, monkeypatch):
+    monkeypatch.delenv("PORTICO_PORT")
+    ran = portico("health", "--port", str(server.server_port))
+    assert (ran.code, ran.out) == (0, "/healthz: 200\n")
+
+
 def test_no_server_is_one_line_and_makes_nothing(portico, server, data):
     server.shutdown()
     server.server_close()
