@@ -10,7 +10,9 @@ WITHIN_S = 60.0
 Answer = tuple[int, bytes]
 
 
-async def crowd(server: Server, requests: list[bytes]) -> list[Answer]:
+async def crowd(
+    server: Server, requests: list[bytes], *, within_s: float = WITHIN_S
+) -> list[Answer]:
     """Send every request, over many connections at once; returns status and body of each."""
     waiting = iter(requests)
     answers: list[Answer] = []
@@ -23,7 +25,7 @@ async def crowd(server: Server, requests: list[bytes]) -> list[Answer]:
             answers.append(await read_answer(reader))
         writer.close()
 
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(within_s):
         await asyncio.gather(*[work() for _ in range(CONNECTIONS)])
     return answers
 
