@@ -16,6 +16,7 @@ from tests.hostile.shapes import check_error
 
 PAUSE_S = (0.8, 2.0)  # between two wishes of one customer
 AGAIN_S = 0.4
+ANSWERED_WITHIN_S = 60.0
 BY_KEY = -1
 TRIES_MAX = 80  # of one wish; then it is given up, and nothing was promised
 PICTURE = "PICTURE"  # in a body: the address of one
@@ -49,6 +50,17 @@ class Promise:
     wish: Wish
     key: str  # the Idempotency-Key, which is in the prompt as well
     task_id: int  # BY_KEY: the answer does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that says to come back later, in the dialect's own shape."""
+
+    wish: Wish
+    status: int
+    began_s: float  # monotonic
+    took_s: float
+    is_read: bool = False
 
 
 _XIAOYANG = {"modal_key": "img2vid_v30", "option_key": "5_off", "image_url": PICTURE}
@@ -123,12 +135,19 @@ class Customers:
     promises: list[Promise] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     surprises: list[str] = field(default_factory=list)  # what no customer may ever see
-    slowest_refusal_s: float = 0.0  # of those that do not wait for an end
+    refusals: list[Refusal] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def slowest_refusal_s(self) -> float:
+        """The longest anybody waited for an error, but for those who wait for an end."""
+        return max((each.took_s for each in self.refusals if not each.wish.waits), default=0.0)
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[None]:
         threads = [threading.Thread(target=self._live, args=(each,)) for each in WISHES]
+        dialects = {each.dialect for each in WISHES}
+        threads += [threading.Thread(target=self._read, args=(each,)) for each in dialects]
         for each in threads:
             each.start()
         try:
@@ -154,8 +173,6 @@ class Customers:
             if task_id is not None:
                 if task_id:
                     self.promises.append(Promise(wish, key, task_id))
-                if wish.read and task_id:
-                    self._look(session, wish, task_id)
                 return
             if self.stopping.wait(AGAIN_S):
                 return
@@ -169,7 +186,7 @@ class Customers:
                 json=worded(wish.body, key, self.picture),
                 headers={"Authorization": f"Bearer {self.key}", "Idempotency-Key": key},
                 stream=wish.streams,
-                timeout=60,
+                timeout=ANSWERED_WITHIN_S,
             )
             if answer.status_code in {200, 202}:
                 task_id = _whole_stream(answer) if wish.streams else _id_in(answer, wish)
@@ -177,13 +194,12 @@ class Customers:
                 return task_id
             body = answer.content
         except requests.RequestException as error:
-            self.answers[type(error).__name__] += 1
+            self._note(error)
             return None
         took_s = time.monotonic() - began_s
         self.answers[str(answer.status_code)] += 1
         check_error(wish.dialect, answer.status_code, answer.headers, body)
-        if not wish.waits:
-            self.slowest_refusal_s = max(self.slowest_refusal_s, took_s)
+        self.refusals.append(Refusal(wish, answer.status_code, began_s, took_s))
         if wish.waits and ("Generation failed" in answer.text or "Interrupted" in answer.text):
             return 0
         if answer.status_code < 500 and not (wish.is_text and answer.status_code == 409):
@@ -191,18 +207,45 @@ class Customers:
             return 0
         return None
 
-    def _look(self, session: requests.Session, wish: Wish, task_id: int) -> None:
-        """Read what was just promised, at any address: it must be there."""
-        with contextlib.suppress(requests.RequestException):
-            answer = session.get(
-                random.choice(self.urls) + wish.read.format(task_id),  # noqa: S311
-                headers={"Authorization": f"Bearer {self.key}"},
-                timeout=30,
-            )
-            if answer.status_code != 200:
-                check_error(wish.dialect, answer.status_code, answer.headers, answer.content)
-                if answer.status_code < 500 or "not found" in answer.text.lower():
-                    self.surprises.append(f"{wish.read}: {answer.status_code} {answer.text}")
+    def _read(self, dialect: str) -> None:
+        """Read what was promised in a dialect, at any address: it must be there."""
+        with requests.Session() as session:
+            while not self.stopping.wait(random.uniform(*self.pause_s)):  # noqa: S311
+                made = [
+                    each
+                    for each in tuple(self.promises)
+                    if each.wish.dialect == dialect and each.wish.read
+                ]
+                if not made:
+                    continue
+                try:
+                    self._look(session, random.choice(made[-20:]))  # noqa: S311
+                except requests.RequestException as error:
+                    self._note(error)
+                except Exception as error:  # noqa: BLE001 - told at the end
+                    self.surprises.append(f"{dialect}: {error!r}")
+
+    def _look(self, session: requests.Session, promise: Promise) -> None:
+        wish, began_s = promise.wish, time.monotonic()
+        answer = session.get(
+            random.choice(self.urls) + wish.read.format(promise.task_id),  # noqa: S311
+            headers={"Authorization": f"Bearer {self.key}"},
+            timeout=ANSWERED_WITHIN_S,
+        )
+        took_s = time.monotonic() - began_s
+        self.answers[f"read {answer.status_code}"] += 1
+        if answer.status_code == requests.codes.ok:
+            return
+        check_error(wish.dialect, answer.status_code, answer.headers, answer.content)
+        self.refusals.append(Refusal(wish, answer.status_code, began_s, took_s, is_read=True))
+        if answer.status_code < 500:
+            self.surprises.append(f"{wish.read}: {answer.status_code} {answer.text}")
+
+    def _note(self, error: requests.RequestException) -> None:
+        """Count a broken connection: its process was killed; a silence nobody may ever hear."""
+        self.answers[type(error).__name__] += 1
+        if isinstance(error, requests.Timeout):
+            self.surprises.append(f"no answer within {ANSWERED_WITHIN_S} seconds")
 
 
 def worded(body: dict[str, Any], key: str, picture: str) -> dict[str, Any]:

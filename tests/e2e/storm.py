@@ -12,9 +12,10 @@ from typing import Any
 import requests
 
 from tests.contract.media_host import MediaHost, media_host
-from tests.e2e.books import all_end, check_books
-from tests.e2e.customers import Customers
+from tests.e2e.books import all_end, check_books, fetch
+from tests.e2e.customers import Customers, Refusal
 from tests.e2e.house import House
+from tests.e2e.running import until
 from tests.e2e.takeovers import Takeover, Watcher
 from tests.e2e.town import Town
 from tests.postgres import Postgres
@@ -26,6 +27,38 @@ BETWEEN_KILLS_S = (3.0, 7.0)
 AWAY_S = (0.5, 3.0)
 BETWEEN_CRASHES_S = (4.0, 8.0)
 TAKEN_OVER_WITHIN_S = 20.0
+REFUSED_WITHIN_S = 5.0
+FULL_SERVICE_WITHIN_S = 5.0
+_LISTENING = """
+SELECT count(*) AS number FROM pg_stat_activity
+WHERE datname = current_database() AND query ILIKE 'LISTEN%'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What was seen of a time without the database; seconds are counted from its return."""
+
+    refused: list[Refusal]
+    ready_after_s: float
+    listening_after_s: float
+    serving_after_s: float
+
+    @property
+    def slowest_s(self) -> float:
+        """The longest anybody waited for an error; who waits for a picture or text may longer."""
+        return self.slowest[-1][0]
+
+    @property
+    def slowest(self) -> list[tuple[float, str, bool]]:
+        """Return the last to be told, what they asked for, and whether it was a read."""
+        told = [each for each in self.refused if not each.wish.waits or each.is_read]
+        return sorted((each.took_s, each.wish.path, each.is_read) for each in told)[-5:]
+
+    @property
+    def dialects(self) -> set[tuple[str, bool]]:
+        """Return which dialects refused a submit, and which a read."""
+        return {(each.wish.dialect, each.is_read) for each in self.refused}
 
 
 @dataclass(slots=True)
@@ -42,7 +75,10 @@ class Storm:
     back_after_s: list[float] = field(default_factory=list)  # after a crash of the database
 
     def kill_some(self) -> None:
-        """Kill one or two processes, whichever they are."""
+        """Kill one or two processes, whichever they are, once half of all take part again."""
+        for _ in until(60):
+            if len(self.town.runners()) * 2 >= self.town.size:
+                break
         for _ in range(random.choice(KILLED_AT_ONCE)):  # noqa: S311
             if there := self.town.processes():
                 name, number = random.choice(there)  # noqa: S311
@@ -56,6 +92,52 @@ class Storm:
         self.postgres.start()
         began_s = time.monotonic()
         self.back_after_s.append(self.next_promise(began_s))
+
+    def outage(self, away_s: float, *, frozen: bool) -> "Outage":
+        """Have the database away for a while: stopped, or there but without any answer."""
+        began_s = time.monotonic()
+        if frozen:
+            self.postgres.freeze()
+        else:
+            self.postgres.stop(signal.SIGQUIT)
+        time.sleep(away_s)
+        ended_s = time.monotonic()
+        if frozen:
+            self.postgres.thaw()
+        else:
+            self.postgres.start()
+        came_s = time.monotonic()
+        fully = self.town.wait_until_ready(), self._all_listen(came_s), self._all_serve(came_s)
+        refused = [each for each in self.customers.refusals if began_s < each.began_s < ended_s]
+        return Outage(refused, *fully)
+
+    def _all_listen(self, since_s: float) -> float:
+        """Wait until every process hears what the others announce; returns when."""
+        wanted = self.town.size
+        for _ in until(60):
+            if fetch(self.url, _LISTENING)[0]["number"] >= wanted:
+                return time.monotonic() - since_s
+        message = "not all processes listen again"
+        raise AssertionError(message)
+
+    def _all_serve(self, since_s: float) -> float:
+        """Wait until each address takes a task in and somebody has done it; returns when."""
+        servers = self.town.servers()
+        made: dict[str, str] = {}
+        for _ in until(60):
+            for server in servers:
+                if server.url in made:
+                    continue
+                body = {"prompt": f"a lake, {time.monotonic_ns()}"}
+                answer = server.post("/portico/v1/tasks", json=body)
+                if answer.status_code == requests.codes.accepted:
+                    made[server.url] = answer.json()["task"]["id"]
+            if len(made) == len(servers):
+                break
+        accepted_s = time.monotonic() - since_s
+        for server in servers:
+            assert server.ended(made[server.url], within_s=60)["state"] == "succeeded"
+        return accepted_s
 
     def next_promise(self, began_s: float, *, within_s: float = 60.0) -> float:
         """Wait until the next promise; returns the seconds it came after an instant."""
@@ -122,7 +204,7 @@ class Storm:
 
     def _check_downloads(self) -> None:
         media = [each for each in self.customers.promises if not each.wish.is_text]
-        server = self.town.server()
+        server = self.town.servers()[1]
         for promise in random.sample(media, min(10, len(media))):
             if promise.task_id > 0 and server.task(str(promise.task_id))["state"] == "succeeded":
                 answer = server.get(f"/portico/v1/tasks/{promise.task_id}/download")

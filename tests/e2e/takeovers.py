@@ -47,6 +47,7 @@ class Watcher:
         self._url = url
         self._new: SimpleQueue[Victim] = SimpleQueue()
         self._lives: dict[str, tuple[float, float]] = {}  # first and last seen among the living
+        self._dead: set[str] = set()  # still in the table until they are buried
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()))
         self._thread.start()
@@ -54,7 +55,7 @@ class Watcher:
     def add(self, victim: Victim) -> None:
         """Watch what becomes of a victim's tasks."""
         if victim.runner is not None:
-            self._lives.pop(victim.runner, None)
+            self._dead.add(victim.runner)
             self._new.put(victim)
 
     def close(self) -> None:
@@ -91,8 +92,9 @@ class Watcher:
             await self._follow(connection, takeover)
         now_s = time.monotonic()
         for row in await connection.fetch("SELECT id FROM runners"):
-            first_s, _ = self._lives.get(row["id"], (now_s, now_s))
-            self._lives[row["id"]] = (first_s, now_s)
+            if row["id"] not in self._dead:
+                first_s, _ = self._lives.get(row["id"], (now_s, now_s))
+                self._lives[row["id"]] = (first_s, now_s)
         oldest = await connection.fetchval(_OLDEST)
         if oldest is not None:
             self.oldest_s = max(self.oldest_s, time.time() - oldest / 1000)

@@ -15,6 +15,7 @@ from tests.e2e.running import Server, free_port, until
 from tests.e2e.upstream.sitecustomize import BOOKS
 
 CREW = "one of a crew"
+CREW_SIZE = 2
 READY_S = 60.0
 LOOK_S = 0.3
 BOOKS_FOLDER = Path(__file__).parent / "upstream"
@@ -67,7 +68,7 @@ class Town:
         ports = [free_port() for _ in range(3)]
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         crew, taker, front = (("serve", "--port", str(port)) for port in ports)
-        self._crew = Place("crew", (*crew, "--workers", "2"))
+        self._crew = Place("crew", (*crew, "--workers", str(CREW_SIZE)))
         self._places = [
             self._crew,
             Place("server", taker),
@@ -94,7 +95,7 @@ class Town:
         began_s = time.monotonic()
         for _ in until(within_s):
             running = self.runners()
-            if len(running) >= len(self._places) + 1 and all(map(_is_ready, self.urls)):
+            if len(running) >= self.size and all(map(_is_ready, self.urls)):
                 return time.monotonic() - began_s
         message = f"not ready: {self.runners()}"
         raise AssertionError(message)
@@ -127,12 +128,19 @@ class Town:
                 break
         return Victim(name, runner, at_s)
 
-    def server(self) -> Server:
-        """Return one of the servers, for asking."""
-        process = self._places[1].process
-        assert process is not None
-        log = self.house.folder / "0.log"
-        return Server(process, self.urls[1], self.house.key, self.house.folder, log)
+    @property
+    def size(self) -> int:
+        """How many processes take part when all live."""
+        return len(self._places) - 1 + CREW_SIZE
+
+    def servers(self) -> list[Server]:
+        """Return one for each address, for asking."""
+        found = []
+        for place, url in zip(self._places, self.urls, strict=False):
+            assert place.process is not None
+            log = self.house.folder / "0.log"
+            found.append(Server(place.process, url, self.house.key, self.house.folder, log))
+        return found
 
     def logged(self, word: str) -> list[str]:
         """Return the lines of all logs in which a word stands."""

@@ -16,7 +16,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.storm import TAKEN_OVER_WITHIN_S, Storm, storm
+from tests.e2e.customers import WISHES
+from tests.e2e.storm import (
+    FULL_SERVICE_WITHIN_S,
+    REFUSED_WITHIN_S,
+    TAKEN_OVER_WITHIN_S,
+    Storm,
+    storm,
+)
 from tests.e2e.town import CREW
 from tests.postgres import Postgres
 from tests.postgres import running as running_postgres
@@ -25,6 +32,7 @@ from tests.soak.plot import histogram
 pytestmark = pytest.mark.soak
 ROUNDS = int(os.environ.get("PORTICO_TEST_ROUNDS", "200"))
 CRASHES = int(os.environ.get("PORTICO_TEST_CRASHES", "20"))
+AWAY_S = 30.0
 FOLDER = Path(__file__).parents[2] / "build" / "soak"
 both = pytest.mark.parametrize("paid", [False, True], ids=["free", "paid"])
 
@@ -65,6 +73,29 @@ def test_database_crashes_again_and_again(database: Postgres, tmp_path: Path, pa
         counted = weather.calm()
     name = f"crashed-{'paid' if paid else 'free'}"
     keep(name, weather, counted | {"crashes": CRASHES // 2})
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["stopped", "frozen"])
+def test_database_away_for_half_a_minute(database: Postgres, tmp_path: Path, frozen) -> None:
+    with storm(database, tmp_path / "data", paid=True) as weather:
+        with weather.customers.asking():
+            weather.next_promise(time.monotonic())
+            time.sleep(10)  # something to read in every dialect
+            seen = weather.outage(AWAY_S, frozen=frozen)
+        counted = weather.calm()
+    measured = {
+        "refusals": len(seen.refused),
+        "slowest": seen.slowest,
+        "ready_after_s": seen.ready_after_s,
+        "listening_after_s": seen.listening_after_s,
+        "serving_after_s": seen.serving_after_s,
+    }
+    keep(f"away-{'frozen' if frozen else 'stopped'}", weather, counted | measured)
+    assert seen.dialects == {(each.dialect, reads) for each in WISHES for reads in (True, False)}
+    assert seen.slowest_s < REFUSED_WITHIN_S
+    back = (seen.ready_after_s, seen.listening_after_s, seen.serving_after_s)
+    assert max(back) < FULL_SERVICE_WITHIN_S
+    assert counted["given_up_by_mistake"] == 0
 
 
 def keep(name: str, weather: Storm, counted: dict[str, Any]) -> None:
