@@ -92,7 +92,7 @@ def check_books(
     starts = Counter(line.rpartition(" ")[0] for line in upstream.read_text().splitlines())
     again = {each: number for each, number in starts.items() if number > 1}
     if paid:
-        assert again == {}
+        assert not again, again
     return {
         "tasks": len(tasks),
         "promises": len(promises),

@@ -23,7 +23,7 @@ from tests.postgres import Postgres
 BALANCE = 10_000_000
 LATENCY = "latency=3s"
 KILLED_AT_ONCE = (1, 1, 1, 2)
-BETWEEN_KILLS_S = (3.0, 7.0)
+BETWEEN_KILLS_S = (2.0, 6.0)
 AWAY_S = (0.5, 3.0)
 BETWEEN_CRASHES_S = (4.0, 8.0)
 TAKEN_OVER_WITHIN_S = 20.0

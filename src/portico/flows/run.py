@@ -14,7 +14,7 @@ from portico.core.ids import TaskId
 from portico.core.views import TaskState
 from portico.flows import collect, gather, moderate, settle, signals
 from portico.flows.gateway import Gateway
-from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure
+from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure, shown
 from portico.flows.routing import choose_route, queue_of
 from portico.providers.base import Assignment, Finished, InputFile, Missing, Pending, TaskProvider
 from portico.store import Tx
@@ -117,9 +117,9 @@ async def _begin_at_will(
     faults.reach("start.before_call")
     try:
         outcome = await provider.start(assignment, attempt_id=attempt_id)
-    except PorticoError:
+    except PorticoError as error:
         await _note_attempt(gateway, task, attempt_id, route, None)  # it counts as an attempt
-        raise
+        return await _refused(gateway, task, error)
     faults.reach("start.after_call")
     upstream_id = outcome.upstream_id if isinstance(outcome, Pending) else None
     _note_progress(gateway, task, outcome)
@@ -182,6 +182,9 @@ async def _resume_start(
     gateway: Gateway, task: Task, attempt: Attempt, provider: TaskProvider
 ) -> float | None:
     """Repeat a start whose answer was lost, where the provider allows it; else give up (T2)."""
+    answer = gateway.live.answer_to(task.id, attempt.id)
+    if answer is not None and not (isinstance(answer, Finished) and collect.is_gone(answer)):
+        return await _take_answer(gateway, task, attempt.id, answer)  # it could not be recorded
     if not provider.restartable:
         raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed", attempt_id=attempt.id)
     inputs = await _stage_inputs(gateway, task)
@@ -199,8 +202,19 @@ async def _start(
     assignment = _assignment(gateway, task, upstream_model, inputs)
     faults.reach("start.before_call")
     provider = _provider(gateway, provider_name)
-    outcome = await provider.start(assignment, attempt_id=attempt_id)
+    try:
+        outcome = await provider.start(assignment, attempt_id=attempt_id)
+    except PorticoError as error:
+        return await _refused(gateway, task, error)
+    gateway.live.keep_answer(task.id, attempt_id, outcome)
     faults.reach("start.after_call")
+    return await _take_answer(gateway, task, attempt_id, outcome)
+
+
+async def _take_answer(
+    gateway: Gateway, task: Task, attempt_id: str, outcome: Pending | Finished
+) -> float | None:
+    """Go on from what the upstream said to a start; safe to repeat while it is not recorded."""
     _note_progress(gateway, task, outcome)
     if isinstance(outcome, Pending) and not await _note_running(
         gateway, task, attempt_id, outcome.upstream_id
@@ -256,18 +270,26 @@ async def _take_outcome(
 
 
 async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | None:
-    """Try again later, or end the task and give everything back: a pure decision, then done.
+    """Look again later, or end the task and give everything back.
 
-    Only a start that was refused is another attempt. Before it inputs are fetched again, and
-    after it the upstream has the job: both are repeated up to the deadline.
+    The upstream may have the job by now: what passes, such as a database that is away, is waited
+    for up to the deadline, and never a reason for another start.
     """
+    if error.code in RETRYABLE:
+        return max(error.retry_after_s or 0.0, _read_again_s(gateway, task))
+    await settle.fail(gateway, task, shown(error))
+    return None
+
+
+async def _refused(gateway: Gateway, task: Task, error: PorticoError) -> float | None:
+    """Make another attempt later where the upstream refused a start, or end the task."""
 
     def look(tx: Tx) -> tuple[Task, list[Attempt]]:
         return tasks.get(tx, task.id), tasks.attempts_of(tx, task.id)
 
     current, attempts = await gateway.store.read(look)
-    if current.state is not TaskState.SUBMITTING and error.code in RETRYABLE:
-        return max(error.retry_after_s or 0.0, _read_again_s(gateway, task))
+    if current.state is not TaskState.SUBMITTING:  # a job that was lost: its attempt goes on
+        return await _failed(gateway, task, error)
     decision = after_failure(
         error,
         attempts=sum(each.stage == current.stage for each in attempts),
