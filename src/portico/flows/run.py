@@ -4,6 +4,8 @@
 it never knows which engine.
 """
 
+import asyncio
+import shutil
 from pathlib import Path
 
 from portico import tasks
@@ -63,12 +65,18 @@ async def _own_open_task(gateway: Gateway, task_id: TaskId) -> Task | None:
 
 
 async def _stop_here(gateway: Gateway, task: Task) -> None:
-    """Stop what this machine still makes for a task that was ended, or taken over, elsewhere."""
+    """Stop what this machine still makes for a task that was ended, or taken over, elsewhere.
+
+    Whoever ended it had no files of it: those here go as well.
+    """
     attempt = await gateway.store.read(lambda tx: tasks.last_attempt(tx, task.id))
     if attempt is not None:
         provider = gateway.providers.tasks.get(attempt.provider)
         if provider is not None and provider.restartable:
             await provider.cancel(attempt.upstream_id or attempt.id)
+    folder = gateway.work_folder / str(task.id)
+    if folder.is_dir():
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _begin(gateway: Gateway, task: Task) -> float | None:
