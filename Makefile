@@ -1,7 +1,7 @@
 # Everything you can do here, in one word each. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs bench format lock clean
+.PHONY: help run test check docs bench soak format lock clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -34,6 +34,9 @@ docs: .venv/.dev ## Check that the documentation is in step with the code
 
 bench: .venv/.dev ## Measure speed and memory (minutes; leave the machine alone meanwhile)
 	@$(BIN)/python -m pytest -n 0 -m bench --timeout 1800 -s tests/bench $(ARGS)
+
+soak: .venv/.dev ## Kill processes and crash the database under load, for an hour; figures in build/soak
+	@$(BIN)/python -m pytest -n 0 -m soak --timeout 7200 -s tests/soak $(ARGS)
 
 format: .venv/.dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
@@ -112,6 +112,23 @@ class Postgres:
             self.process.send_signal(how)
             self.process.wait(STOPPED_WITHIN_S)
             self.process = None
+
+    def freeze(self) -> None:
+        """Let the server stand still: it is there, and answers nobody."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a server that stood still go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        parent = self.process.pid
+        os.kill(parent, number)  # first: it starts no others meanwhile
+        text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+        for child in map(int, text.split()):
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
 
     def emptied(self) -> str:
         """Return the URL of a migrated, empty database; the same for every test: a copy is slow."""

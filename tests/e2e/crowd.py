@@ -1,71 +1,43 @@
-"""Clients that go on asking while something happens to the processes that answer them."""
+"""Many clients at once: raw requests over many connections to one server."""
 
-import contextlib
-import subprocess
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-
-import requests
+import asyncio
 
 from tests.e2e.running import Server
 
-PICTURE = {"model": "portico/picture", "prompt": "a lake"}  # one credit
+CONNECTIONS = 500
+WITHIN_S = 60.0
+
+Answer = tuple[int, bytes]
 
 
-def children_of(process: subprocess.Popen[bytes]) -> list[int]:
-    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(each) for each in text.split()]
+async def crowd(
+    server: Server, requests: list[bytes], *, within_s: float = WITHIN_S
+) -> list[Answer]:
+    """Send every request, over many connections at once; returns status and body of each."""
+    waiting = iter(requests)
+    answers: list[Answer] = []
+    host, _, port = server.url.removeprefix("http://").partition(":")
+
+    async def work() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for request in waiting:  # shared by all
+            writer.write(request)
+            answers.append(await read_answer(reader))
+        writer.close()
+
+    async with asyncio.timeout(within_s):
+        await asyncio.gather(*[work() for _ in range(CONNECTIONS)])
+    return answers
 
 
-def _load(
-    server: Server,
-    asked: dict[str, str],
-    stop: threading.Event,
-    failures: list[str],
-    accepted: list[str],
-) -> None:
-    """Ask on and on over kept connections, as clients do."""
-    with requests.Session() as session:
-        while not stop.is_set():
-            try:
-                answer = session.post(
-                    f"{server.url}/portico/v1/tasks",
-                    json=asked,
-                    headers=server.headers,
-                    timeout=30,
-                )
-            except requests.RequestException as error:
-                failures.append(repr(error))
-                continue
-            if answer.status_code == 202:
-                accepted.append(answer.json()["task"]["id"])
-            else:
-                failures.append(f"{answer.status_code} {answer.text}")
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+    return int(head[9:12]), await reader.readexactly(length)
 
 
-@contextlib.contextmanager
-def under_load(
-    server: Server, clients: int = 8, asked: dict[str, str] = PICTURE
-) -> Iterator[tuple[list[str], list[str]]]:
-    """Let clients ask meanwhile; yields what failed and what was accepted."""
-    stop = threading.Event()
-    failures: list[str] = []
-    accepted: list[str] = []
-    crowd = [
-        threading.Thread(target=_load, args=(server, asked, stop, failures, accepted))
-        for _ in range(clients)
-    ]
-    for each in crowd:
-        each.start()
-    try:
-        yield failures, accepted
-    finally:
-        stop.set()
-        for each in crowd:
-            each.join(60)
-
-
-def settled(server: Server, accepted: list[str], *, within_s: float = 60) -> list[str]:
-    """Wait until all have ended; returns their states."""
-    return [server.ended(task_id, within_s=within_s)["state"] for task_id in accepted]
+def post(server: Server, path: str, body: bytes, **headers: str) -> bytes:
+    given = {"host": "x", "authorization": f"Bearer {server.key}"} | headers
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in given.items()]
+    lines += ["content-type: application/json", f"content-length: {len(body)}"]
+    return "\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""]).encode() + body

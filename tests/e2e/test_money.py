@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.crowd import crowd, post
 from tests.e2e.running import Server, make_account, running, verify, with_desk
 
 pytestmark = pytest.mark.e2e
 
-CONNECTIONS = 500
 SUBMITS = 10_000
 CREDITS = 1_000
-WITHIN_S = 60.0
 PICTURE = b'{"model": "portico/picture", "prompt": "a lake"}'  # one credit
 EMPTY_HANDED = {  # path, body -> the dialect's own words for an account without credits
     ("/portico/v1/tasks", '{"prompt": "a lake"}'): (
@@ -38,39 +37,6 @@ EMPTY_HANDED = {  # path, body -> the dialect's own words for an account without
         {"error": "Insufficient balance"},
     ),
 }  # fmt: skip
-
-Answer = tuple[int, bytes]
-
-
-async def crowd(server: Server, requests: list[bytes]) -> list[Answer]:
-    """Send every request, over many connections at once; returns status and body of each."""
-    waiting = iter(requests)
-    answers: list[Answer] = []
-    host, _, port = server.url.removeprefix("http://").partition(":")
-
-    async def work() -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
-        for request in waiting:  # shared by all
-            writer.write(request)
-            answers.append(await read_answer(reader))
-        writer.close()
-
-    async with asyncio.timeout(WITHIN_S):
-        await asyncio.gather(*[work() for _ in range(CONNECTIONS)])
-    return answers
-
-
-async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    return int(head[9:12]), await reader.readexactly(length)
-
-
-def post(server: Server, path: str, body: bytes, **headers: str) -> bytes:
-    given = {"host": "x", "authorization": f"Bearer {server.key}"} | headers
-    lines = [f"{name.replace('_', '-')}: {value}" for name, value in given.items()]
-    lines += ["content-type: application/json", f"content-length: {len(body)}"]
-    return "\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""]).encode() + body
 
 
 @pytest.fixture

@@ -1,114 +1,19 @@
 """Several processes on one port, and workers beside them: real processes, a real Postgres."""
 
-import asyncio
-import contextlib
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from portico import settings
-from portico.app import open_desk
-from portico.core.money import MICRO
-from portico.flows import administer
-from portico.flows.administer import Desk
-from tests.e2e.crowd import PICTURE, children_of, settled, under_load
-from tests.e2e.running import EMAIL, READY_S, Server, child_environment, free_port, until
-from tests.postgres import Postgres
+from tests.e2e.clients import PICTURE, settled, under_load
+from tests.e2e.house import children_of, is_alive
+from tests.e2e.running import READY_S, free_port, until
 
 pytestmark = pytest.mark.e2e
 
 FINAL = {"succeeded", "failed", "cancelled", "expired"}
-
-
-class House:
-    """One database and whatever processes run on it."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url = url
-        self.folder = folder
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.key = self.at_desk(_make_account)
-
-    def at_desk(self, work: Callable[[Desk], Any]) -> Any:
-        async def main() -> Any:
-            desk = await open_desk(settings.load({}, data=str(self.folder), database_url=self.url))
-            try:
-                return await work(desk)
-            finally:
-                await desk.store.close()
-
-        return asyncio.run(main())
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start one command of Portico; it is ended with the test."""
-        log = self.folder / f"{len(self.processes)}.log"
-        with log.open("wb") as written:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "portico", *arguments, "--data", str(self.folder)],
-                env=child_environment() | {"PORTICO_DATABASE_URL": self.url} | environment,
-                stdout=written,
-                stderr=written,
-                cwd=self.folder,
-            )
-        self.processes.append(process)
-        return process
-
-    def log_of(self, process: subprocess.Popen[bytes]) -> str:
-        return (self.folder / f"{self.processes.index(process)}.log").read_text()
-
-    def serve(self, *arguments: str, **environment: str) -> Server:
-        """Start a server, and wait until all its processes are ready."""
-        port = free_port()
-        process = self.run("serve", "--port", str(port), *arguments, **environment)
-        self.wait_for(process, "is ready at")
-        log = self.folder / f"{self.processes.index(process)}.log"
-        return Server(process, f"http://127.0.0.1:{port}", self.key, self.folder, log)
-
-    def wait_for(self, process: subprocess.Popen[bytes], text: str) -> None:
-        for _ in until(READY_S):
-            if text in self.log_of(process):
-                return
-            assert process.poll() is None, self.log_of(process)
-        raise AssertionError(self.log_of(process))
-
-    def sound(self) -> bool:
-        return self.at_desk(administer.verify) == []
-
-    def stop(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                process.terminate()
-        for process in self.processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            process.kill()
-
-
-async def _make_account(desk: Desk) -> str:
-    await administer.create_account(desk, EMAIL, amount=100_000 * MICRO)
-    return (await administer.create_key(desk, EMAIL)).key
-
-
-def is_alive(process_id: int) -> bool:
-    try:
-        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-@pytest.fixture
-def house(postgres: Postgres, tmp_path: Path) -> Iterator[House]:
-    built = House(postgres.emptied(), tmp_path)
-    yield built
-    built.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -120,7 +25,8 @@ def test_all_processes_are_replaced_under_load_and_no_request_fails(house):
         for _ in until(2):
             pass
         server.process.send_signal(signal.SIGHUP)
-        house.wait_for(server.process, "all_replaced")
+        starts_s = 2 * READY_S  # four, one after the other, while clients take the processors
+        house.wait_for(server.process, "all_replaced", within_s=starts_s)
         for _ in until(1):
             pass
     after = set(children_of(server.process))

@@ -22,8 +22,9 @@ import standardwebhooks
 from tests.contract.gateways import PICTURE
 from tests.contract.media_host import MediaHost, media_host
 from tests.deploy.files import services
+from tests.e2e.clients import settled, under_load
 from tests.e2e.composed import Composed, Part, composed
-from tests.e2e.crowd import children_of, settled, under_load
+from tests.e2e.house import children_of
 from tests.e2e.running import EMAIL, Server, until
 from tests.postgres import Postgres
 from tests.s3 import S3Server

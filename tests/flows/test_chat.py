@@ -1,7 +1,6 @@
 """Texts: the most is held, what was delivered is charged, however the stream ends."""
 
 import asyncio
-import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from portico.flows.chat import ChatStream, complete, open_stream
 from portico.flows.chat_answer import ChatAnswer
 from portico.flows.submit import Repeat, Terms
 from portico.testing import let_run
-from tests.flows.wiring import CREDITS, chat_ask
+from tests.flows.wiring import CREDITS, FailingStore, chat_ask
 
 USAGE = ChatUsage(input_tokens=10, output_tokens=5)
 WHOLE = (Chunk(text="One"), Chunk(text=" two"), Chunk(finish="stop", usage=USAGE))
@@ -350,26 +349,9 @@ async def test_failed_text_frees_its_key_for_another_try(house):
     await house.assert_charged(COST)
 
 
-class AwayStore:
-    """A database that cannot be written to for a while."""
-
-    def __init__(self, real) -> None:
-        self.real = real
-        self.failures = 0
-
-    async def write(self, work, *, lane=None):
-        if self.failures:
-            self.failures -= 1
-            raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again") from sqlite3.Error()
-        return await self.real.write(work, lane=lane)
-
-    def __getattr__(self, name) -> Any:
-        return getattr(self.real, name)
-
-
 @pytest.fixture
 def away(house):
-    store = AwayStore(house.gateway.store)
+    store = FailingStore(house.gateway.store)
     house.gateway = replace(house.gateway, store=store)
     return store
 

@@ -17,7 +17,7 @@ from portico.moderation.blocklist import Rule
 from portico.providers.base import Missing, Pending
 from portico.tasks import AttemptState
 from portico.testing import FakeProvider
-from tests.flows.wiring import MADE, PICTURE_ASK, UNDER_WAY, VIDEO
+from tests.flows.wiring import MADE, PICTURE_ASK, UNDER_WAY, VIDEO, FailingStore
 
 PRICE = 5 * MICRO
 SHOWN_AS_THEY_ARE = {
@@ -543,6 +543,29 @@ async def test_one_provider_may_serve_every_model(house):
     await house.run(await house.submit())
 
     assert (len(simulator.started), house.upstream.started) == (1, [])
+
+
+@pytest.mark.parametrize("script", [(UNDER_WAY, MADE), (MADE,)], ids=["later", "at once"])
+async def test_database_away_after_a_start_neither_loses_the_job_nor_starts_another(house, script):
+    store = FailingStore(house.gateway.store)
+    house.gateway = replace(house.gateway, store=store)
+
+    class Unlucky(FakeProvider):
+        async def start(self, assignment, *, attempt_id):
+            store.failures = 1
+            return await super().start(assignment, attempt_id=attempt_id)
+
+    upstream = Unlucky(script)
+    house.served_by(local=upstream)
+    task_id = await house.submit()
+
+    assert await house.step(task_id) == 2
+    assert (await house.task(task_id)).state is TaskState.SUBMITTING
+    task = await house.run(task_id)
+
+    assert (task.state, len(upstream.started)) == (TaskState.SUCCEEDED, 1)
+    assert [each.state for each in await house.attempts(task_id)] == [AttemptState.SUCCEEDED]
+    await house.assert_charged(PRICE)
 
 
 async def test_task_that_never_was_has_no_step(house):

@@ -142,6 +142,23 @@ class FailingStorage:
         return getattr(self.real, name)
 
 
+class FailingStore:
+    """A database that cannot be written to for a while, in front of a real one."""
+
+    def __init__(self, real: Store) -> None:
+        self.real = real
+        self.failures = 0
+
+    async def write(self, work: Callable[[Any], Any], *, lane: object = None) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise PorticoError(ErrorCode.OVERLOADED, "Too busy, try again")
+        return await self.real.write(work, lane=lane)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
 @dataclass(slots=True)
 class House:
     """All parts of one gateway within reach, and who calls it."""

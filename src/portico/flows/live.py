@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from portico.core.ids import TaskId
+from portico.providers.base import Finished, Pending
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -34,6 +35,7 @@ class LiveTasks:
         self._waiters: dict[TaskId, list[asyncio.Future[None]]] = {}
         self._missed: dict[TaskId, int] = {}
         self._unread: dict[TaskId, int] = {}
+        self._answers: dict[TaskId, tuple[str, Pending | Finished]] = {}  # to starts, by attempt
         self._heard: set[TaskId] = set()  # whose progress another process told
         self._news: dict[TaskId, Progress] | None = None  # to be told to others, if there are any
         self.streams: set[Stream] = set()  # texts being written
@@ -72,6 +74,15 @@ class LiveTasks:
         """Return how far a task is, if anything is known."""
         return self._progress.get(task_id)
 
+    def keep_answer(self, task_id: TaskId, attempt_id: str, answer: Pending | Finished) -> None:
+        """Keep what an upstream said to a start: until it is on disk, it is nowhere but here."""
+        self._answers[task_id] = (attempt_id, answer)
+
+    def answer_to(self, task_id: TaskId, attempt_id: str) -> Pending | Finished | None:
+        """Return what the upstream said to an attempt's start, if this process heard it."""
+        of_attempt, answer = self._answers.get(task_id, ("", None))
+        return answer if of_attempt == attempt_id else None
+
     def missed(self, task_id: TaskId) -> int:
         """Count one check in which the upstream did not know the task; returns the count."""
         count = self._missed[task_id] = self._missed.get(task_id, 0) + 1
@@ -90,6 +101,7 @@ class LiveTasks:
         self._progress.pop(task_id, None)
         self._missed.pop(task_id, None)
         self._unread.pop(task_id, None)
+        self._answers.pop(task_id, None)
         self._heard.discard(task_id)
         if self._news:
             self._news.pop(task_id, None)

@@ -4,6 +4,8 @@
 it never knows which engine.
 """
 
+import asyncio
+import shutil
 from pathlib import Path
 
 from portico import tasks
@@ -14,7 +16,7 @@ from portico.core.ids import TaskId
 from portico.core.views import TaskState
 from portico.flows import collect, gather, moderate, settle, signals
 from portico.flows.gateway import Gateway
-from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure
+from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure, shown
 from portico.flows.routing import choose_route, queue_of
 from portico.providers.base import (
     Assignment,
@@ -73,12 +75,18 @@ async def _own_open_task(gateway: Gateway, task_id: TaskId) -> Task | None:
 
 
 async def _stop_here(gateway: Gateway, task: Task) -> None:
-    """Stop what this machine still makes for a task that was ended, or taken over, elsewhere."""
+    """Stop what this machine still makes for a task that was ended, or taken over, elsewhere.
+
+    Whoever ended it had no files of it: those here go as well.
+    """
     attempt = await gateway.store.read(lambda tx: tasks.last_attempt(tx, task.id))
     if attempt is not None:
         provider = gateway.providers.tasks.get(attempt.provider)
         if provider is not None and provider.restartable:
             await provider.cancel(attempt.upstream_id or attempt.id)
+    folder = gateway.work_folder / str(task.id)
+    if folder.is_dir():
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _begin(gateway: Gateway, task: Task) -> float | None:
@@ -127,9 +135,9 @@ async def _begin_at_will(
     faults.reach("start.before_call")
     try:
         outcome = await provider.start(assignment, attempt_id=attempt_id)
-    except PorticoError:
+    except PorticoError as error:
         await _note_attempt(gateway, task, attempt_id, route, None)  # it counts as an attempt
-        raise
+        return await _refused(gateway, task, error)
     faults.reach("start.after_call")
     upstream_id = outcome.upstream_id if isinstance(outcome, Pending) else None
     _note_progress(gateway, task, outcome)
@@ -193,6 +201,9 @@ async def _resume_start(
     gateway: Gateway, task: Task, attempt: Attempt, provider: TaskProvider
 ) -> float | None:
     """Repeat a start whose answer was lost, where that is free; else look for its job (T2)."""
+    answer = gateway.live.answer_to(task.id, attempt.id)
+    if answer is not None and not (isinstance(answer, Finished) and collect.is_gone(answer)):
+        return await _take_answer(gateway, task, attempt.id, answer)  # it could not be recorded
     if not provider.restartable:
         return await _look_up(gateway, task, attempt, provider)
     inputs = await _stage_inputs(gateway, task)
@@ -205,8 +216,8 @@ async def _look_up(
     """Find the job of a start whose answer was lost; only a start that never was is repeated.
 
     Raises:
-        PorticoError: OVERLOADED when the upstream has no such job after several looks,
-            UPSTREAM_FAILED when it cannot tell, or the code with which the job has failed.
+        PorticoError: UPSTREAM_FAILED when the upstream cannot tell, or the code with which the
+            job has failed.
     """
     outcome = None
     if isinstance(provider, Finder):
@@ -225,8 +236,9 @@ async def _look_up(
     if isinstance(outcome, Missing):
         if gateway.live.unread(task.id) < LOST_CHECKS_MAX:
             return LOST_RETRY_S
-        raise PorticoError(ErrorCode.OVERLOADED, "The upstream did not take the job")
-    return await _took(gateway, task, attempt.id, outcome)
+        never_was = PorticoError(ErrorCode.OVERLOADED, "The upstream did not take the job")
+        return await _refused(gateway, task, never_was)
+    return await _take_answer(gateway, task, attempt.id, outcome)
 
 
 async def _start(
@@ -240,15 +252,19 @@ async def _start(
     assignment = _assignment(gateway, task, upstream_model, inputs)
     faults.reach("start.before_call")
     provider = _provider(gateway, provider_name)
-    outcome = await provider.start(assignment, attempt_id=attempt_id)
+    try:
+        outcome = await provider.start(assignment, attempt_id=attempt_id)
+    except PorticoError as error:
+        return await _refused(gateway, task, error)
+    gateway.live.keep_answer(task.id, attempt_id, outcome)
     faults.reach("start.after_call")
-    return await _took(gateway, task, attempt_id, outcome)
+    return await _take_answer(gateway, task, attempt_id, outcome)
 
 
-async def _took(
+async def _take_answer(
     gateway: Gateway, task: Task, attempt_id: str, outcome: Pending | Finished
 ) -> float | None:
-    """Write down that the upstream has the job, and go on."""
+    """Go on from what the upstream said to a start; safe to repeat while it is not recorded."""
     _note_progress(gateway, task, outcome)
     if isinstance(outcome, Pending) and not await _note_running(
         gateway, task, attempt_id, outcome.upstream_id
@@ -304,19 +320,27 @@ async def _take_outcome(
 
 
 async def _failed(gateway: Gateway, task: Task, error: PorticoError) -> float | None:
-    """Try again later, or end the task and give everything back: a pure decision, then done.
+    """Look again later, or end the task and give everything back.
 
-    Only a start that was refused is another attempt. Before it inputs are fetched again, and
-    after it the upstream has the job: both are repeated up to the deadline.
+    The upstream may have the job by now: what passes, such as a database that is away, is waited
+    for up to the deadline, and never a reason for another start.
     """
+    if error.code in RETRYABLE:
+        return max(error.retry_after_s or 0.0, _read_again_s(gateway, task))
+    await settle.fail(gateway, task, shown(error))
+    return None
+
+
+async def _refused(gateway: Gateway, task: Task, error: PorticoError) -> float | None:
+    """Make another attempt later where the upstream refused a start, or end the task."""
 
     def look(tx: Tx) -> tuple[Task, list[Attempt]]:
         return tasks.get(tx, task.id), tasks.attempts_of(tx, task.id)
 
     current, attempts = await gateway.store.read(look)
-    if current.state is not TaskState.SUBMITTING and error.code in RETRYABLE:
-        return max(error.retry_after_s or 0.0, _read_again_s(gateway, task))
-    if current.state is TaskState.SUBMITTING and _can_look_up(gateway, attempts, error):
+    if current.state is not TaskState.SUBMITTING:  # a job that was lost: its attempt goes on
+        return await _failed(gateway, task, error)
+    if _can_look_up(gateway, attempts, error):
         return LOOK_UP_S  # a job may exist: it is looked for before anything else
     decision = after_failure(
         error,

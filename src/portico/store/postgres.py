@@ -60,6 +60,8 @@ class PostgresStore:
         """Run `work` on a connection of the pool; each statement sees what is committed by then."""
         try:
             return await self._read(work)
+        except TimeoutError as error:  # it is there, but answers nobody: no use in asking again
+            _raise_trouble(error)
         except LOST:  # its connection had died in the pool; a read may be repeated
             pass
         except TROUBLE as error:
@@ -93,7 +95,11 @@ class PostgresStore:
 
     async def _read(self, work: Callable[[Tx], T]) -> T:
         async with self._readers.acquire(timeout=ANSWER_WITHIN_S) as connection:
-            return await run_beside(lambda: work(PostgresTx(connection)))
+            try:
+                return await run_beside(lambda: work(PostgresTx(connection)))
+            except TimeoutError:
+                connection.terminate()  # else the pool waits as long again for it to give in
+                raise
 
 
 def _raise_trouble(error: Exception) -> NoReturn:
