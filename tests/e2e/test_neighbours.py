@@ -86,14 +86,16 @@ def test_task_run_elsewhere_shows_its_progress_and_stops_there_when_it_is_cancel
     assert cancelled.json()["state"] == "cancelled", cancelled.text
     drawing, left = set[int](), list[Path]()
     for _ in until(15):
-        drawing = set(children_of(worker)) - idle
-        left = list((house.folder / "work").glob(f"run_*/{task_id}"))
-        if not drawing and not left:
+        if not set(children_of(worker)) - idle and not files_of(house, task_id):
             break
-    else:
-        pytest.fail(f"it draws on, or left its files: {drawing} {left}")
+    assert set(children_of(worker)) <= idle  # it draws no more
+    assert files_of(house, task_id) == []
     assert server.get("/portico/v1/balance").json()["held"] == "0"
     assert house.sound()
+
+
+def files_of(house: House, task_id: str) -> list[Path]:
+    return list((house.folder / "work").glob(f"run_*/{task_id}"))
 
 
 @pytest.fixture

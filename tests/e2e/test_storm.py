@@ -15,7 +15,7 @@ from tests.postgres import Postgres
 from tests.postgres import running as running_postgres
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-ROUNDS = 5
+ROUNDS = 3  # of each
 AWAY_S = 6.0  # longer than anybody waits for an answer
 DIALECTS = {each.dialect for each in WISHES}
 
@@ -41,24 +41,11 @@ def test_processes_killed_at_random_lose_nothing(postgres: Postgres, tmp_path: P
 
 
 @pytest.mark.timeout(300)
-def test_database_that_crashes_loses_nothing_of_many_processes(
-    mortal: Postgres, tmp_path: Path
-) -> None:
-    with storm(mortal, tmp_path / "data", paid=True) as weather:
-        with weather.customers.asking():
-            weather.next_promise(time.monotonic())
-            weather.crash_rounds(1)
-        counted = weather.calm()
-
-    assert counted["given_up_by_mistake"] == 0
-
-
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("frozen", [False, True], ids=["stopped", "frozen"])
-def test_database_that_is_away_is_an_error_in_shape_and_service_comes_back(
+def test_database_that_is_away_is_an_error_in_shape_and_nothing_is_lost(
     mortal: Postgres, tmp_path: Path, frozen
 ) -> None:
-    with storm(mortal, tmp_path / "data", paid=False) as weather:
+    with storm(mortal, tmp_path / "data", paid=True) as weather:
         with weather.customers.asking():
             weather.next_promise(time.monotonic())
             time.sleep(4)  # something to read in every dialect
