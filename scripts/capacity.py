@@ -17,14 +17,14 @@ BUSY_MAX = 0.6  # of a core: above it, waiting grows faster than load
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU in microseconds, space in bytes; what each was measured with is in docs/scale.md."""
+    """CPU in microseconds, space in bytes; docs/scale.md says which were measured, and how."""
 
-    submit_api_us: float = 410  # one submit in an API process
-    poll_api_us: float = 190  # one status poll
+    submit_api_us: float = 440  # one submit in an API process
+    poll_api_us: float = 185  # one status poll
     chat_api_us: float = 560  # one whole chat, held and settled
-    run_api_us: float = 900  # one task at an upstream, from start to settlement
+    run_api_us: float = 1_000  # one task at an upstream, from start to settlement
     admit_db_us: float = 90  # one admission in Postgres, in a group
-    settle_db_us: float = 260  # all later writes of one task in Postgres
+    settle_db_us: float = 270  # all later writes of one task in Postgres
     poll_db_us: float = 60  # one status poll in Postgres
     task_rows_bytes: float = 6_000  # rows and indexes a task leaves behind
     open_task_bytes: float = 1_100  # memory of one waiting task in its process

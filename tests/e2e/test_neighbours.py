@@ -84,7 +84,6 @@ def test_task_run_elsewhere_shows_its_progress_and_stops_there_when_it_is_cancel
 
     cancelled = server.post(f"/portico/v1/tasks/{task_id}/cancel")
     assert cancelled.json()["state"] == "cancelled", cancelled.text
-    drawing, left = set[int](), list[Path]()
     for _ in until(15):
         if not set(children_of(worker)) - idle and not files_of(house, task_id):
             break
