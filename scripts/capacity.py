@@ -56,7 +56,7 @@ def database_cores(load: Load, costs: Costs, processes: int) -> float:
     writes_us = costs.admit_db_us + costs.settle_db_us
     reads_us = load.polls * costs.poll_db_us
     chats_us = load.chats * (costs.admit_db_us + costs.settle_db_us / 2)
-    beats_us = processes / 3 * costs.beat_db_us
+    beats_us = processes / 2.5 * costs.beat_db_us
     return (load.tasks * (writes_us + reads_us) + chats_us + beats_us) / CORE_US
 
 

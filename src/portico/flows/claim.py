@@ -23,7 +23,7 @@ from portico.flows import settle, signals
 from portico.flows.gateway import Gateway
 from portico.store import Tx
 
-BEAT_S = 3.0
+BEAT_S = 2.5
 LOOK_FOR_LOST_EVERY = 10  # beats
 STREAMS_END_WITHIN_S = 5.0
 WATCHED_MAX = 10_000  # tasks at upstreams that one process looks after
