@@ -16,6 +16,7 @@ _OPEN = "state IN ('queued', 'submitting', 'running', 'storing')"
 _OWNED = f"SELECT id, kind FROM tasks WHERE runner = $1 AND {_OPEN}"  # noqa: S608 - our own words
 _SINCE = f"SELECT id, runner, {_OPEN} AS open FROM tasks WHERE id = ANY($1)"  # noqa: S608
 _OLDEST = f"SELECT min(created_at) AS at FROM tasks WHERE {_OPEN}"  # noqa: S608
+_ABLE = "SELECT id FROM runners WHERE queues <> ''"  # who can take over
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class Takeover:
     texts: set[int] = field(default_factory=set)
     after_s: list[float] = field(default_factory=list)  # until another ran it
     refunded_after_s: list[float] = field(default_factory=list)  # texts: nobody can go on
-    was_watched: bool = False  # somebody lived from the kill to the end
+    was_watched: bool = False  # one that can take lived from the kill to the end
 
     @property
     def texts_seen(self) -> bool:
@@ -91,7 +92,7 @@ class Watcher:
         for takeover in self.open:
             await self._follow(connection, takeover)
         now_s = time.monotonic()
-        for row in await connection.fetch("SELECT id FROM runners"):
+        for row in await connection.fetch(_ABLE):
             if row["id"] not in self._dead:
                 first_s, _ = self._lives.get(row["id"], (now_s, now_s))
                 self._lives[row["id"]] = (first_s, now_s)
