@@ -24,7 +24,9 @@ CREDITS = 10_000
 FIRST_KILL_WITHIN = 2  # runs; sweeps have work only once there are results
 RUNS_MAX = 60
 ONLY_BY_COMMAND = {"top_up.after_commit", "copy.after_batch", "copy.before_commit"}
-ONLY_AMONG_SEVERAL = {"bury.before_commit", "bury.after_commit"}  # see test_processes
+ONLY_AMONG_SEVERAL = {  # see test_processes
+    "take.before_commit", "take.after_commit", "bury.before_commit", "bury.after_commit",
+}  # fmt: skip
 PICTURE = (files("portico.providers") / "samples" / "simulated.png").read_bytes()
 
 

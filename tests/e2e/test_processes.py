@@ -59,6 +59,20 @@ def test_process_that_dies_is_replaced_and_what_it_had_is_done_once(house):
     assert house.sound()
 
 
+@pytest.mark.parametrize("point", ["take.before_commit", "take.after_commit"])
+def test_one_that_dies_while_it_takes_a_task_is_relieved(house, point):
+    server = house.serve(PORTICO_QUEUES="", PORTICO_SIMULATE="1")
+    taker = house.run("worker", PORTICO_SIMULATE="1", PORTICO_FAULT=f"{point}:kill")
+    house.wait_for(taker, "runs tasks")
+    tasks = [server.post("/portico/v1/tasks", json=PICTURE).json()["task"]["id"] for _ in range(3)]
+    assert taker.wait(20) == -signal.SIGKILL
+    house.wait_for(house.run("worker", PORTICO_SIMULATE="1"), "runs tasks")
+
+    assert set(settled(server, tasks, within_s=60)) == {"succeeded"}
+    assert server.get("/portico/v1/balance").json()["held"] == "0"
+    assert house.sound()
+
+
 @pytest.mark.parametrize("point", ["bury.before_commit", "bury.after_commit"])
 def test_one_that_dies_while_it_buries_another_is_buried_too(house, point):
     simulated = {"PORTICO_SIMULATE": "latency=2s"}
