@@ -166,8 +166,8 @@ def runner_of(number: int) -> str | None:
         links = [each.readlink() for each in Path(f"/proc/{number}/fd").iterdir()]
     except OSError:
         return None
-    folders = (each.parent.name for each in links if each.name == ".lock")
-    return next((each for each in folders if each.startswith("run_")), None)
+    locks = (each.stem for each in links if each.suffix == ".lock")
+    return next((each for each in locks if each.startswith("run_")), None)
 
 
 def _is_ready(url: str) -> bool:
