@@ -75,8 +75,9 @@ class App:
         gateway = self.gateway = await self._wire()
         self._add_routes(gateway)
         assert self._engine is not None
+        assert self._workplace is not None
         self._engine.start()
-        taken = await claim.join(gateway)
+        taken = await claim.join(gateway, dead=self._workplace.dead)
         self._loops = [
             *(self._among_others(gateway) if gateway.store.is_shared else ()),
             self._keep(run_deliveries(gateway), "portico-deliveries"),

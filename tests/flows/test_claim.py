@@ -41,11 +41,11 @@ async def shared(url, tmp_path):
     await store.close()
 
 
-async def neighbour(house, queues=("render", "upstream")):
+async def neighbour(house, queues=("render", "upstream"), dead=()):
     """Another process on the same database."""
     runner = Runner(house.gateway.ids.opaque_id("run"), queues)
     other = replace(house.gateway, runner=runner, engine=FakeEngine(), live=LiveTasks())
-    await claim.join(other)
+    await claim.join(other, dead)
     await claim._see_who_leads(house.gateway)
     return other
 
@@ -131,6 +131,18 @@ async def test_what_the_dead_had_is_taken_over_and_charged_once(shared):
 
     assert (await shared.run(task_id)).state is TaskState.SUCCEEDED
     await shared.assert_charged(PRICE)
+
+
+async def test_who_starts_on_the_same_machine_takes_over_what_is_certainly_dead(shared):
+    dead, living = await neighbour(shared), await neighbour(shared)
+    task_id = await shared.submit()
+    await claim.take(dead)
+
+    again = await neighbour(shared, dead=[dead.runner.id, "run_gone_before"])
+
+    assert await owner(shared, task_id) == again.runner.id
+    alive = await shared.gateway.store.read(runners.beats)
+    assert set(alive) == {shared.gateway.runner.id, living.runner.id, again.runner.id}
 
 
 async def test_whoever_counts_on_lives(shared):

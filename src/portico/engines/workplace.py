@@ -18,13 +18,13 @@ class Workplace:
 
     def __init__(self, parent: Path, name: str) -> None:
         self.path = parent / name
+        self.dead: tuple[str, ...] = ()  # neighbours of which only their folder was left
         self._lock: int | None = None
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if name:
             self._lock = _locked(self.path)
-            for each in parent.iterdir():
-                if each != self.path and each.is_dir():
-                    _clear_if_dead(each)
+            others = [each for each in parent.iterdir() if each != self.path and each.is_dir()]
+            self.dead = tuple(each.name for each in others if _clear_if_dead(each))
 
     def close(self) -> None:
         """Take the folder away, where it is this process's alone."""
@@ -33,11 +33,13 @@ class Workplace:
             self._lock = None
 
 
-def _clear_if_dead(folder: Path) -> None:
+def _clear_if_dead(folder: Path) -> bool:
     """Remove a folder that no living process holds; a lock ends with its process."""
     lock = _locked(folder)
-    if lock is not None:
-        _clear(folder, lock)
+    if lock is None:
+        return False
+    _clear(folder, lock)
+    return True
 
 
 def _clear(folder: Path, lock: int) -> None:

@@ -8,7 +8,7 @@ own row.
 
 import asyncio
 import shutil
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
 import structlog
@@ -30,14 +30,20 @@ WATCHED_MAX = 10_000  # tasks at upstreams that one process looks after
 _log = structlog.get_logger("portico.claim")
 
 
-async def join(gateway: Gateway) -> int:
+async def join(gateway: Gateway, dead: Iterable[RunnerId] = ()) -> int:
     """Register this process and take what waits; returns how many tasks it took. Once, at start.
+
+    What those had of whose death this machine is certain is taken over at once: a killed process
+    that is started again goes on without waiting for its own beat to be missed.
 
     Alone on its database it takes up everything a former process left open. A text cannot be
     continued: whatever its client received, the process that counted it has gone, so it is
     refunded. Pictures and videos go on where they stood.
     """
     await gateway.store.write(lambda tx: _register(gateway, tx))
+    beats = await gateway.store.read(runners.beats)
+    for each in beats.keys() & set(dead):
+        await _bury(gateway, each, beats[each])
     await _see_who_leads(gateway)
     await _give_up_lost(gateway)
     taken = await take(gateway)

@@ -48,11 +48,15 @@ def test_one_among_several_takes_its_folder_away_with_it(tmp_path):
 
 def test_neighbour_that_lives_keeps_its_folder_and_a_dead_one_loses_it(tmp_path):
     neighbour = held(tmp_path, "run_b")
-    Workplace(tmp_path, "run_a").close()
+    place = Workplace(tmp_path, "run_a")
+    assert place.dead == ()
+    place.close()
     assert (tmp_path / "run_b" / "half-done").exists()
     neighbour.kill()
     neighbour.communicate(timeout=10)
 
-    Workplace(tmp_path, "run_c").close()
+    place = Workplace(tmp_path, "run_c")
+    assert place.dead == ("run_b",)
+    place.close()
 
     assert list(tmp_path.iterdir()) == []
