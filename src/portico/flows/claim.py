@@ -41,10 +41,11 @@ async def join(gateway: Gateway, dead: Iterable[RunnerId] = ()) -> int:
     refunded. Pictures and videos go on where they stood.
     """
     await gateway.store.write(lambda tx: _register(gateway, tx))
-    beats = await gateway.store.read(runners.beats)
-    for each in beats.keys() & set(dead):
-        await _bury(gateway, each, beats[each])
-    await _see_who_leads(gateway)
+    beats = await _see_who_leads(gateway)
+    if certain := beats.keys() & set(dead):
+        for each in certain:
+            await _bury(gateway, each, beats[each])
+        await _see_who_leads(gateway)
     await _give_up_lost(gateway)
     taken = await take(gateway)
     await asyncio.to_thread(_clear_work, gateway.work_folder, {str(each) for each in taken})
