@@ -39,7 +39,7 @@ from portico.store.groups import Laned, Outcome, Work
 from portico.store.postgres_link import PostgresTx
 from portico.store.postgres_writer import Writer
 from portico.store.sqlite import SqliteTx, commit_group, connect
-from portico.tasks import AttemptState, Verdict
+from portico.tasks import AttemptState, RouteTaken, Verdict
 from portico.testing import (
     START,
     FakeClock,
@@ -246,8 +246,7 @@ class Money(RuleBasedStateMachine):
                 tx,
                 tasks.get(tx, task_id),
                 attempt_id=attempt_id,
-                provider="fake",
-                upstream_model="m",
+                route=RouteTaken("fake", "fake", "m"),
                 now=START,
             )
 
