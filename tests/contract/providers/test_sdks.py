@@ -175,12 +175,14 @@ async def test_dashscope_makes_a_video_and_counts_it(scope):
 
 
 async def test_dashscope_makes_pictures_in_each_of_its_ways(scope):
-    message = [{"role": "user", "content": [{"text": "sea"}]}]
+    message: Any = [{"role": "user", "content": [{"text": "sea"}]}]
     old = await AioImageSynthesis.call(model="qwen-image-plus", prompt="sea", n=1)
     assert old.output.results[0].url.startswith(f"http://{scope.address}/")
-    task = await AioImageGeneration.async_call(model="wan2.6-image", messages=message, n=1)
+    task: Any = await AioImageGeneration.async_call(model="wan2.6-image", messages=message, n=1)
     as_task = await AioImageGeneration.wait(task)
-    at_once = await AioMultiModalConversation.call(model="qwen-image-2.0", messages=message, n=1)
+    at_once: Any = await AioMultiModalConversation.call(
+        model="qwen-image-2.0", messages=message, n=1
+    )
     for made in (as_task, at_once):
         assert made.output.choices[0].message.content[0]["image"].endswith(".png")
         assert made.usage["image_count"] == 1
