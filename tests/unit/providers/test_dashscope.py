@@ -183,6 +183,8 @@ async def test_shape_is_one_that_the_model_makes(model, inputs, params, shape):
         ("wan2.6-i2v", (), {}, "first_frame"),
         ("wan2.2-kf2v-flash", (FIRST,), {}, "last_frame"),
         ("wan2.6-r2v", (PERSON,) * 6, {}, "reference_image"),
+        ("wan2.6-r2v", (CLIP,) * 4, {}, "reference_video"),
+        ("happyhorse-1.0-t2v", (), {"prompt": "海" * 2_501}, "prompt"),
         ("happyhorse-1.0-r2v", (PERSON,) * 10, {}, "reference_image"),
         ("happyhorse-1.0-r2v", (CLIP,), {}, "reference_video"),
     ],
@@ -359,6 +361,13 @@ async def test_picture_that_was_refused_in_its_place_says_so():
     provider, _ = scope(answer)
     with pytest.raises(UpstreamError) as caught:
         await provider.start(assignment("qwen-image-2.0", kind=Kind.IMAGE), attempt_id="a")
+    assert caught.value.trouble is Trouble.CONTENT
+
+
+async def test_task_whose_only_picture_was_refused_says_so():
+    answer = read("SUCCEEDED", results=[{"code": "DataInspectionFailed"}])
+    with pytest.raises(UpstreamError) as caught:
+        await scope(answer)[0].check("t-1")
     assert caught.value.trouble is Trouble.CONTENT
 
 

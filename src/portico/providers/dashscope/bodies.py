@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NoReturn
+from unicodedata import east_asian_width
 
 import msgspec
 
@@ -54,8 +55,8 @@ async def video(assignment: Assignment) -> Order:
     is_framed = not FRAMING.isdisjoint(words)
     asking = _without_idle(assignment, made, is_framed=is_framed)
     refuse_unsupported(made.can, asking)
-    _check_counts(words, made)
-    _check_words(asking, made.prompt_max)
+    _check_counts(asking, words, made)
+    _check_words(asking, made.prompt_max, counts_wide_twice=made.counts_wide_twice)
     params = asking.job.params
     if made.durations and params.get("duration", made.durations[0]) not in made.durations:
         _refuse("duration")
@@ -125,17 +126,24 @@ def _without_idle(
     return msgspec.structs.replace(assignment, job=job)
 
 
-def _check_counts(words: Counter[str], made: Generation) -> None:
+def _check_counts(assignment: Assignment, words: Counter[str], made: Generation) -> None:
     for word, (low, high) in made.counts.items():
         if not low <= words[word] <= high:
             _refuse(next(role for role, name in made.can.roles.items() if name == word))
     if words.total() > made.files_max:
-        _refuse(Role.REFERENCE_IMAGE)
+        _refuse(assignment.inputs[-1].role)
+    videos = [file for file in assignment.inputs if file.media_type.startswith("video/")]
+    if len(videos) > made.videos_max:
+        _refuse(videos[-1].role)
 
 
-def _check_words(assignment: Assignment, prompt_max: int) -> None:
+def _check_words(
+    assignment: Assignment, prompt_max: int, *, counts_wide_twice: bool = False
+) -> None:
     """Refuse words that would be cut off there without a word."""
-    if len(assignment.job.prompt) > prompt_max:
+    prompt = assignment.job.prompt
+    wide = sum(east_asian_width(letter) in "WF" for letter in prompt) if counts_wide_twice else 0
+    if len(prompt) + wide > prompt_max:
         _refuse("prompt")
     if len(str(assignment.job.params.get(_IN_INPUT, ""))) > NEGATIVE_MAX:
         _refuse(_IN_INPUT)

@@ -55,11 +55,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         as_media: whether inputs are items of one list; else each word is a field.
         counts: their word for an input -> how few and how many of it.
         files_max: how many inputs in all.
+        videos_max: how many of them may be videos.
         tiers: resolutions, lowest first.
         ratios: what `ratio` may be; None: anything.
         durations: in seconds; empty: anything.
         anyway: what it does whether it is asked or not, and cannot be told.
         prompt_max: in characters.
+        counts_wide_twice: whether one of Chinese, Japanese or Korean counts as two of them.
     """
 
     can: Capabilities
@@ -67,11 +69,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     as_media: bool = True
     counts: Mapping[str, tuple[int, int]] = {}
     files_max: int = 9
+    videos_max: int = 9
     tiers: Sequence[str] = TIERS[1:]
     ratios: frozenset[str] | None = frozenset({"16:9", "9:16", "1:1", "4:3", "3:4"})
     durations: Sequence[int] = range(2, 16)
     anyway: Mapping[str, ParamValue] = {}
     prompt_max: int = 5_000
+    counts_wide_twice: bool = False
 
 
 class Pictures(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +150,7 @@ _WAN_R2V = Generation(
     as_media=False,
     counts={"reference_urls": (1, 5)},
     files_max=5,
+    videos_max=3,
     durations=range(2, 11),
     anyway={"audio": True},
     prompt_max=1_500,
@@ -228,7 +233,12 @@ _WAN_3 = Generation(
     anyway=_SOUNDS,
 )
 _HORSE_RATIOS = frozenset({"16:9", "9:16", "1:1", "4:3", "3:4", "4:5", "5:4", "9:21", "21:9"})
-_HORSE = Generation(can=_video(_SHAPED | _TIERED, {}), ratios=_HORSE_RATIOS, durations=range(3, 16))
+_HORSE = Generation(
+    can=_video(_SHAPED | _TIERED, {}),
+    ratios=_HORSE_RATIOS,
+    durations=range(3, 16),
+    counts_wide_twice=True,
+)
 _HORSE_I2V = msgspec.structs.replace(
     _HORSE,
     can=_video(_SHAPED | _TIERED, {Role.FIRST_FRAME: "first_frame"}),

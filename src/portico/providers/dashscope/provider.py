@@ -156,8 +156,9 @@ class DashScope:
     def _made(self, answer: Mapping[str, Any], *, may_be_empty: bool = False) -> Finished:
         output = answer.get("output")
         urls = [url for each in _results(output) if (url := read_url(each))]
-        if not urls and not may_be_empty:
-            raise self._api.failed(_first_code(output))
+        code = _first_code(output)
+        if not urls and (code is not None or not may_be_empty):
+            raise self._api.failed(code)
         outputs = tuple(OutputFile("output", url=url) for url in urls)
         return Finished(outputs=outputs, usage=read_usage(answer.get("usage"), USAGE))
 
