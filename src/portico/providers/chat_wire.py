@@ -29,11 +29,15 @@ class ChatWire:
 
     Args:
         api: makes the calls.
+        path: where, below the base URL.
         tokens_field: how this upstream calls the limit of an answer.
     """
 
-    def __init__(self, api: Api, *, tokens_field: str = TOKENS_FIELD) -> None:
+    def __init__(
+        self, api: Api, *, path: str = "/chat/completions", tokens_field: str = TOKENS_FIELD
+    ) -> None:
         self._api = api
+        self._path = path
         self._tokens_field = tokens_field
 
     async def stream(self, job: ChatJob, *, model: str) -> AsyncIterator[Chunk]:
@@ -44,7 +48,7 @@ class ChatWire:
         """
         call = Call(
             method="POST",
-            path="/chat/completions",
+            path=self._path,
             headers={**self._api.headers, "Accept": "text/event-stream"},
             body=self.body(job, model),
             timeout_s=_WHOLE_S,

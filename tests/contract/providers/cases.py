@@ -9,6 +9,7 @@ from typing import Any
 
 from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue
 from portico.emulators.ark import ArkEmulator
+from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.openai import OpenAiEmulator
 from portico.outbound import UpstreamClient, UpstreamLimits
@@ -65,6 +66,7 @@ def needs(what: str) -> Callable[[Any], Any]:
 # fmt: off
 CASES = (
     Case("ark", ArkEmulator, "doubao-seedance-2-0-260128", "doubao-seedream-4-5-251128", "doubao-seed-2-0-pro-260215", {"video_tokens": 108_900, "seconds": 5}, finds=True),  # noqa: E501
+    Case("dashscope", DashScopeEmulator, "wan3.0-video", "qwen-image-2.0", "qwen-plus", {"seconds": 5}, callback=""),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
     Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
 )
