@@ -7,9 +7,13 @@ from portico.core.upstreams import Upstream
 from portico.providers.ark import Ark
 from portico.providers.base import Credential
 from portico.providers.openai_like import OpenAiLike
+from portico.providers.vidu import Vidu
+from portico.providers.wavespeed import WaveSpeed
 
 # Each builds a `TaskProvider`, a `ChatProvider` or both; `isinstance` tells what more it is.
 BUILDERS: Mapping[str, Callable[[Credential, Upstream], Any]] = {
     Ark.name: Ark,
     OpenAiLike.name: OpenAiLike,
+    Vidu.name: Vidu,
+    WaveSpeed.name: WaveSpeed,
 }

@@ -11,6 +11,8 @@ from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.vidu import ViduEmulator
+from portico.emulators.wavespeed import WaveSpeedEmulator
 from portico.outbound import UpstreamClient, UpstreamLimits
 from portico.providers.base import Assignment, Credential, InputFile
 from portico.providers.registry import BUILDERS
@@ -30,6 +32,7 @@ class Case:
         video, image, chat: models to ask for; None where it makes no such thing.
         usage: what a video of 5 s at 720p, 16:9 is counted as.
         finds: whether a lost start can be looked up.
+        stops: whether the upstream has a call that ends a waiting job.
         takes_files: whether a picture can be sent, instead of an address to fetch it from.
         options: of the credential.
         callback: what the upstream says by itself when `job-1` is done; empty: nothing.
@@ -42,6 +45,7 @@ class Case:
     chat: str | None = None
     usage: dict[str, Any] = field(default_factory=dict)
     finds: bool = False
+    stops: bool = True
     takes_files: bool = True
     options: dict[str, str] = field(default_factory=dict)
     callback: str = '{"id": "job-1", "status": "succeeded"}'
@@ -67,6 +71,8 @@ CASES = (
     Case("ark", ArkEmulator, "doubao-seedance-2-0-260128", "doubao-seedream-4-5-251128", "doubao-seed-2-0-pro-260215", {"video_tokens": 108_900, "seconds": 5}, finds=True),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
     Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
+    Case("vidu", ViduEmulator, "viduq3-pro", usage={"credits": 150, "seconds": 5}, finds=True),
+    Case("wavespeed", WaveSpeedEmulator, "bytedance/seedance-2.0/text-to-video", stops=False),
 )
 # fmt: on
 

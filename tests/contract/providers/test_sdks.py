@@ -1,5 +1,6 @@
 """Vendors' own clients complete their jobs against our emulators."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 from openai import AsyncOpenAI
 from volcenginesdkarkruntime import AsyncArk
 from volcenginesdkarkruntime._exceptions import ArkBadRequestError, ArkRateLimitError
+from wavespeed import Client as WaveSpeedClient
 
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.emulator import Emulator, sample
 from portico.emulators.faults import Fault, On
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.wavespeed import WaveSpeedEmulator
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 QUESTION: Any = [{"role": "user", "content": "Who?"}]
@@ -45,6 +48,12 @@ async def ark(run) -> AsyncIterator[tuple[ArkEmulator, AsyncArk]]:
     emulator = await run(ArkEmulator())
     async with AsyncArk(base_url=emulator.base_url, api_key="k", max_retries=0) as client:
         yield emulator, client
+
+
+@pytest.fixture
+async def wavespeed(run) -> tuple[WaveSpeedEmulator, WaveSpeedClient]:
+    emulator = await run(WaveSpeedEmulator())
+    return emulator, WaveSpeedClient(api_key="k", base_url=f"http://{emulator.address}")
 
 
 async def test_openai_makes_a_video_and_fetches_it(open_ai):
@@ -142,3 +151,27 @@ async def test_ark_reads_refusals_as_its_own_errors(ark):
             await create(model="m", content=[{"type": "text", "text": "sea"}])
     with pytest.raises(ArkBadRequestError):
         await create(model="m", content=[{"type": "text", "text": "sea"}], ratio="9:21")
+
+
+async def test_wavespeed_makes_a_video_from_an_uploaded_picture(wavespeed, tmp_path):
+    emulator, client = wavespeed
+    picture = tmp_path / "a.png"
+    picture.write_bytes(sample("png"))
+    address = await asyncio.to_thread(client.upload, str(picture))
+    assert list(emulator.uploads.values()) == [len(sample("png"))]
+    asked = {"prompt": "sea", "image": address, "duration": 5, "resolution": "720p"}
+    model = "bytedance/seedance-2.0/image-to-video"
+    made = await asyncio.to_thread(client.run, model, asked, poll_interval=0.01)
+    (output,) = made["outputs"]
+    assert output.startswith(f"http://{emulator.address}/")
+    assert output.endswith(".mp4")
+
+
+async def test_wavespeed_reads_refusals_and_failures_as_its_own_errors(wavespeed):
+    emulator, client = wavespeed
+    run = "bytedance/seedance-2.0/text-to-video", {"prompt": "sea"}
+    for fault, told in ((Fault.NO_CREDIT, "HTTP 402"), (Fault.TASK_FAILED, "Prediction failed")):
+        emulator.plans.add(fault)
+        with pytest.raises(RuntimeError, match=told):
+            await asyncio.to_thread(client.run, *run, poll_interval=0.01)
+    assert emulator.begun == 1
