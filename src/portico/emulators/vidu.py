@@ -202,7 +202,7 @@ class ViduEmulator(Emulator):
         }
         if phase is Phase.DONE:
             shown |= self._counted(job)
-            made = {"id": f"c-{job.id}", "url": self.file_url(job), "cover_url": None}
+            made: dict[str, Any] = {"id": f"c-{job.id}", "url": self.file_url(job)}
             if job.kind == "video":
                 made["video"] = {"duration": job.body.get("duration", 5), "fps": 24}
             shown["creations"] = [made]

@@ -169,9 +169,9 @@ async def test_wavespeed_makes_a_video_from_an_uploaded_picture(wavespeed, tmp_p
 
 async def test_wavespeed_reads_refusals_and_failures_as_its_own_errors(wavespeed):
     emulator, client = wavespeed
-    run = "bytedance/seedance-2.0/text-to-video", {"prompt": "sea"}
+    model = "bytedance/seedance-2.0/text-to-video"
     for fault, told in ((Fault.NO_CREDIT, "HTTP 402"), (Fault.TASK_FAILED, "Prediction failed")):
         emulator.plans.add(fault)
         with pytest.raises(RuntimeError, match=told):
-            await asyncio.to_thread(client.run, *run, poll_interval=0.01)
+            await asyncio.to_thread(client.run, model, {"prompt": "sea"}, poll_interval=0.01)
     assert emulator.begun == 1
