@@ -97,7 +97,13 @@ MORE_RATIOS = {
 }
 RESOLUTIONS = {"540p", "720p", "1080p"}
 PICTURE_RESOLUTIONS = {"1080p", "2K", "4K"}
-DURATIONS = {"viduq3": range(1, 17), "viduq2": range(1, 11), "viduq1": (5,), "vidu2": (4, 8)}
+DURATIONS = {  # by the start of a model's name, most special first
+    "viduq3": range(1, 17),
+    "viduq2-": range(1, 9),
+    "viduq2": range(1, 11),
+    "viduq1": (5,),
+    "vidu2": (4, 8),
+}
 PROMPT_MAX, PAYLOAD_MAX, PAGE_MAX = 5_000, 1_048_576, 100
 BODY_BYTES_MAX = 20 * 10**6
 CREDITS_A_SECOND = {"540p": 14, "720p": 30, "1080p": 32}  # of Q3 from text

@@ -60,7 +60,6 @@ FIELDS: dict[str, type] = {
     "enable_base64_output": bool,
 }
 FILES = {"image", "last_image", "video", "audio"}
-LISTS = {name for name, kind in FIELDS.items() if kind is list}
 # What a model of a kind cannot do without, by its name.
 REQUIRED = {
     "text-to-": ("prompt",),
@@ -199,11 +198,16 @@ def _check(model: str, body: dict[str, Any]) -> None:
     for name, value in body.items():
         if type(value) is not FIELDS.get(name):
             raise RefusedError(Fault.INVALID, name)
-        files: list[Any] = value if name in LISTS else [value] if name in FILES else []
-        if not all(_is_address(each) for each in files):
+        if not all(_is_address(each) for each in _files(name, value)):
             raise RefusedError(Fault.INVALID, name)
     if task.startswith("text-to-") and FILES & set(body):
         raise RefusedError(Fault.INVALID, "image")
+
+
+def _files(name: str, value: Any) -> list[Any]:
+    if FIELDS[name] is list:
+        return list(value)
+    return [value] if name in FILES else []
 
 
 def _is_address(value: object) -> bool:
