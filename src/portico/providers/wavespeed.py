@@ -12,9 +12,11 @@ import math
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Kind, MediaJob, ParamValue, Role
 from portico.core.upstreams import Call, Part, Trouble, Upstream, UpstreamError
 from portico.providers.base import (
@@ -84,7 +86,6 @@ _SOUND = {"audio": "generate_audio"}
 _SIZE = {"size": "size", "ratio": "size", "resolution": "size"}
 _WAN = {
     "seed": "seed",
-    "audio": "enable_audio",
     "negative_prompt": "negative_prompt",
     "prompt_expansion": "enable_prompt_expansion",
 }
@@ -123,8 +124,12 @@ MODELS: Mapping[str, Capabilities] = {
         _LENGTH | _SEED | {"lock_camera": "camera_fixed"},
         {Role.REFERENCE_IMAGE: "reference_images"},
     ),
-    "alibaba/wan-*/text-to-video*": _video(_LENGTH | _SHAPE | _WAN, {}),
-    "alibaba/wan-*/image-to-video*": _video(_LENGTH | _WAN, _FRAMES),
+    "alibaba/wan-2*/text-to-video*": _video({"duration": "duration"} | _SIZE | _WAN, {}),
+    "alibaba/wan-2*/image-to-video*": _video(
+        _LENGTH | {"size": "resolution"} | _WAN, {Role.FIRST_FRAME: "image"}
+    ),
+    "alibaba/wan-*/text-to-video*": _video(_LENGTH | _SHAPE | _WAN | {"audio": "enable_audio"}, {}),
+    "alibaba/wan-*/image-to-video*": _video(_LENGTH | _WAN | {"audio": "enable_audio"}, _FRAMES),
     "*/text-to-video*": _video(_LENGTH | _SHAPE | _SEED, {}),
     "*/image-to-video*": _video(_LENGTH | _SEED, _FRAMES),
     "*/reference-to-video*": _video(_LENGTH | _SHAPE | _SEED, {Role.REFERENCE_IMAGE: "images"}),
@@ -133,6 +138,15 @@ MODELS: Mapping[str, Capabilities] = {
 }
 # A video has the shape of its first frame: what everybody has by default asks for nothing there.
 NEUTRAL = {"ratio": ("16:9", "adaptive")}
+# Of videos whose models want width and height, by resolution and ratio.
+VIDEO_SIZES = {
+    ("480p", "16:9"): "832*480",
+    ("480p", "9:16"): "480*832",
+    ("720p", "16:9"): "1280*720",
+    ("720p", "9:16"): "720*1280",
+    ("1080p", "16:9"): "1920*1080",
+    ("1080p", "9:16"): "1080*1920",
+}
 SIDES = {"1k": 1_024, "2k": 2_048, "4k": 4_096}  # of a square picture, in pixels
 TIERS = {"*seedream*": "2k", "*": "1k"}  # what a model makes unless told
 _SIDE_STEP = 8
@@ -258,20 +272,31 @@ def _can(path: str) -> Capabilities:
 
 
 def _fields(can: Capabilities, path: str, job: MediaJob) -> dict[str, Any]:
+    sized = can.params.get("size")
     fields: dict[str, Any] = {
         can.params[name]: value
         for name, value in job.params.items()
-        if name in can.params and can.params[name] != "size" and value != "adaptive"
+        if name in can.params and can.params[name] != "size" and value not in {"adaptive", ""}
     }
-    if can.params.get("size") and (size := _size(path, job.params)):
-        fields["size"] = size
-    return fields
+    size = str(job.params.get("size", "")).replace("x", "*")
+    if sized == "size":
+        made = _video_size if Kind.VIDEO in can.kinds else partial(_picture_size, path)
+        fields["size"] = size or made(job.params)
+    elif sized and size:
+        fields[sized] = f"{min(int(side) for side in size.split('*'))}p"
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _size(path: str, params: Mapping[str, ParamValue]) -> str | None:
+def _video_size(params: Mapping[str, ParamValue]) -> str:
+    ratio = str(params.get("ratio", "adaptive")).replace("adaptive", "16:9")
+    if size := VIDEO_SIZES.get((str(params.get("resolution", "720p")), ratio)):
+        return size
+    message = "This model makes no video of this shape"
+    raise PorticoError(ErrorCode.UNSUPPORTED_OPTION, message, param="ratio")
+
+
+def _picture_size(path: str, params: Mapping[str, ParamValue]) -> str | None:
     """Return width and height, with a star between; None: as the model likes."""
-    if "size" in params:
-        return str(params["size"]).replace("x", "*")
     across, _, down = str(params.get("ratio", "1:1")).partition(":")
     if not (across.isdigit() and down.isdigit() and int(across) and int(down)):
         return None

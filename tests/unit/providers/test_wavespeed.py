@@ -172,6 +172,35 @@ async def test_picture_has_a_size_with_a_star(params, size):
     assert body.get("size") == size
 
 
+WAN = "alibaba/wan-2.5/text-to-video"
+
+
+@pytest.mark.parametrize(
+    ("params", "size"),
+    [
+        ({"resolution": "1080p", "ratio": "9:16"}, "1080*1920"),
+        ({"resolution": "720p", "ratio": "adaptive"}, "1280*720"),
+        ({"size": "1920*1080"}, "1920*1080"),
+        ({}, "1280*720"),
+    ],
+)
+async def test_video_of_some_models_has_a_size(params, size):
+    body = await body_of(model=WAN, prompt_expansion=True, negative_prompt="", **params)
+    assert body == {"prompt": "sea", "size": size, "enable_prompt_expansion": True}
+
+
+async def test_shape_that_such_a_model_does_not_make_is_refused():
+    provider, _ = wavespeed()
+    with pytest.raises(PorticoError) as caught:
+        await provider.start(assignment(model=WAN, ratio="1:1"), attempt_id="a")
+    assert (caught.value.code, caught.value.param) == (ErrorCode.UNSUPPORTED_OPTION, "ratio")
+
+
+async def test_size_beside_a_first_frame_is_a_resolution():
+    body = await body_of(FIRST, model=WAN, size="1080x1920")
+    assert body == {"prompt": "sea", "image": f"{WHERE}first", "resolution": "1080p"}
+
+
 def own_file(folder: Path) -> InputFile:
     path = folder / "a"
     path.write_bytes(b"xx")
