@@ -8,10 +8,14 @@ from portico.providers.ark import Ark
 from portico.providers.base import Credential
 from portico.providers.dashscope.provider import DashScope
 from portico.providers.openai_like import OpenAiLike
+from portico.providers.vidu import Vidu
+from portico.providers.wavespeed import WaveSpeed
 
 # Each builds a `TaskProvider`, a `ChatProvider` or both; `isinstance` tells what more it is.
 BUILDERS: Mapping[str, Callable[[Credential, Upstream], Any]] = {
     Ark.name: Ark,
     DashScope.name: DashScope,
     OpenAiLike.name: OpenAiLike,
+    Vidu.name: Vidu,
+    WaveSpeed.name: WaveSpeed,
 }

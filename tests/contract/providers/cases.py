@@ -12,6 +12,8 @@ from portico.emulators.ark import ArkEmulator
 from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.vidu import ViduEmulator
+from portico.emulators.wavespeed import WaveSpeedEmulator
 from portico.outbound import UpstreamClient, UpstreamLimits
 from portico.providers.base import Assignment, Credential, InputFile
 from portico.providers.registry import BUILDERS
@@ -31,6 +33,8 @@ class Case:
         video, image, chat: models to ask for; None where it makes no such thing.
         usage: what a video of 5 s at 720p, 16:9 is counted as.
         finds: whether a lost start can be looked up.
+        stops: whether the upstream has a call that ends a waiting job.
+        waited_image: a model for pictures that are jobs, where they do not come at once.
         takes_files: whether a picture can be sent, instead of an address to fetch it from.
         options: of the credential.
         callback: what the upstream says by itself when `job-1` is done; empty: nothing.
@@ -43,6 +47,8 @@ class Case:
     chat: str | None = None
     usage: dict[str, Any] = field(default_factory=dict)
     finds: bool = False
+    stops: bool = True
+    waited_image: str | None = None
     takes_files: bool = True
     options: dict[str, str] = field(default_factory=dict)
     callback: str = '{"id": "job-1", "status": "succeeded"}'
@@ -54,7 +60,7 @@ class Case:
 
 
 def needs(what: str) -> Callable[[Any], Any]:
-    """Give a test the cases that have a model for `image` or `chat`."""
+    """Give a test the cases that have a model for `image`, `waited_image` or `chat`."""
 
     def mark(test: Any) -> Any:
         test.needed = what
@@ -69,6 +75,8 @@ CASES = (
     Case("dashscope", DashScopeEmulator, "wan3.0-video", "qwen-image-2.0", "qwen-plus", {"seconds": 5}, callback=""),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
     Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
+    Case("vidu", ViduEmulator, "viduq3-pro", usage={"credits": 150, "seconds": 5}, finds=True, waited_image="viduq2"),  # noqa: E501
+    Case("wavespeed", WaveSpeedEmulator, "bytedance/seedance-2.0/text-to-video", stops=False, waited_image="bytedance/seedream-v4.5"),  # noqa: E501
 )
 # fmt: on
 
@@ -93,7 +101,8 @@ class Bench:
     def image(self, *inputs: InputFile, prompt: str = "sea", **params: ParamValue) -> Assignment:
         """Ask for a square picture."""
         given: dict[str, ParamValue] = {"ratio": "1:1", **params}
-        return self.assignment(Kind.IMAGE, self.case.image or "", prompt, given, inputs)
+        model = self.case.image or self.case.waited_image or ""
+        return self.assignment(Kind.IMAGE, model, prompt, given, inputs)
 
     def chat(self, words: str = "Who?", **sampling: object) -> ChatJob:
         """Ask for a text."""

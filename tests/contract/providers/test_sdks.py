@@ -1,5 +1,6 @@
 """Vendors' own clients complete their jobs against our emulators."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,12 +15,14 @@ from dashscope.api_entities.aio_session import close_shared_aio_session
 from openai import AsyncOpenAI
 from volcenginesdkarkruntime import AsyncArk
 from volcenginesdkarkruntime._exceptions import ArkBadRequestError, ArkRateLimitError
+from wavespeed import Client as WaveSpeedClient
 
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator, sample
 from portico.emulators.faults import Fault, On
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.wavespeed import WaveSpeedEmulator
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 QUESTION: Any = [{"role": "user", "content": "Who?"}]
@@ -62,6 +65,12 @@ async def scope(run, monkeypatch) -> AsyncIterator[DashScopeEmulator]:
     monkeypatch.setattr(dashscope, "api_key", "k")
     yield emulator
     await close_shared_aio_session()
+
+
+@pytest.fixture
+async def wavespeed(run) -> tuple[WaveSpeedEmulator, WaveSpeedClient]:
+    emulator = await run(WaveSpeedEmulator())
+    return emulator, WaveSpeedClient(api_key="k", base_url=f"http://{emulator.address}")
 
 
 async def test_openai_makes_a_video_and_fetches_it(open_ai):
@@ -212,3 +221,27 @@ async def test_openai_writes_texts_in_dashscopes_compatible_mode(scope):
         scope.plans.add(Fault.NO_MODEL, on=On.TEXT)
         with pytest.raises(openai.NotFoundError):
             await client.chat.completions.create(model="any", messages=QUESTION)
+
+
+async def test_wavespeed_makes_a_video_from_an_uploaded_picture(wavespeed, tmp_path):
+    emulator, client = wavespeed
+    picture = tmp_path / "a.png"
+    picture.write_bytes(sample("png"))
+    address = await asyncio.to_thread(client.upload, str(picture))
+    assert list(emulator.uploads.values()) == [len(sample("png"))]
+    asked = {"prompt": "sea", "image": address, "duration": 5, "resolution": "720p"}
+    model = "bytedance/seedance-2.0/image-to-video"
+    made = await asyncio.to_thread(client.run, model, asked, poll_interval=0.01)
+    (output,) = made["outputs"]
+    assert output.startswith(f"http://{emulator.address}/")
+    assert output.endswith(".mp4")
+
+
+async def test_wavespeed_reads_refusals_and_failures_as_its_own_errors(wavespeed):
+    emulator, client = wavespeed
+    model = "bytedance/seedance-2.0/text-to-video"
+    for fault, told in ((Fault.NO_CREDIT, "HTTP 402"), (Fault.TASK_FAILED, "Prediction failed")):
+        emulator.plans.add(fault)
+        with pytest.raises(RuntimeError, match=told):
+            await asyncio.to_thread(client.run, model, {"prompt": "sea"}, poll_interval=0.01)
+    assert emulator.begun == 1

@@ -111,6 +111,15 @@ async def test_picture_ends_as_it_must_and_costs_what_it_may(through: Through, f
     await check(through, IMAGE, fault, IMAGES[fault])
 
 
+@needs("waited_image")
+@pytest.mark.parametrize(
+    "fault", [None, Fault.REFUSED, Fault.TASK_FAILED, Fault.BROKEN_FILE], ids=str
+)
+async def test_picture_that_is_a_job_ends_as_it_must(through: Through, fault):
+    ends = {None: ("succeeded", 1), Fault.REFUSED: ("failed", 0)}
+    await check(through, IMAGE, fault, ends.get(fault, ("failed", 1)))
+
+
 @needs("chat")
 async def test_text_is_charged_by_what_the_upstream_counted(through: Through):
     answer = await through.wired.post("/v1/chat/completions", TEXT)
