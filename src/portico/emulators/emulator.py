@@ -129,6 +129,7 @@ class Emulator:
     name: str = ""
     base_path: str = ""
     id_name: str = "id"  # what the fault `no_id` leaves out
+    key_word: str = "Bearer"  # before the key in `Authorization`
     plans: Plans = field(default_factory=Plans)
     jobs: dict[str, Job] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
@@ -248,7 +249,8 @@ class Emulator:
 
     async def _run(self, route: Route, request: Request, names: tuple[str, ...]) -> Answer:
         given = request.headers.get("authorization", "")
-        if not given.startswith("Bearer ") or (self.key and given != f"Bearer {self.key}"):
+        word = f"{self.key_word} "
+        if not given.startswith(word) or (self.key and given != f"{word}{self.key}"):
             return self.refusal(Fault.BAD_KEY, "")
         fault = self.plans.take(route.on, request.body.decode("utf-8", "replace"))
         when = MENU[fault].when if fault else None

@@ -6,10 +6,14 @@ from typing import Any
 from portico.core.upstreams import Upstream
 from portico.providers.ark import Ark
 from portico.providers.base import Credential
+from portico.providers.fal import Fal
 from portico.providers.openai_like import OpenAiLike
+from portico.providers.replicate import Replicate
 
 # Each builds a `TaskProvider`, a `ChatProvider` or both; `isinstance` tells what more it is.
 BUILDERS: Mapping[str, Callable[[Credential, Upstream], Any]] = {
     Ark.name: Ark,
+    Fal.name: Fal,
     OpenAiLike.name: OpenAiLike,
+    Replicate.name: Replicate,
 }

@@ -10,7 +10,9 @@ from typing import Any
 from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.emulator import Emulator
+from portico.emulators.fal import FalEmulator
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.replicate import ReplicateEmulator
 from portico.outbound import UpstreamClient, UpstreamLimits
 from portico.providers.base import Assignment, Credential, InputFile
 from portico.providers.registry import BUILDERS
@@ -67,6 +69,8 @@ CASES = (
     Case("ark", ArkEmulator, "doubao-seedance-2-0-260128", "doubao-seedream-4-5-251128", "doubao-seed-2-0-pro-260215", {"video_tokens": 108_900, "seconds": 5}, finds=True),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
     Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
+    Case("fal", FalEmulator, "bytedance/seedance-2.0", usage={"compute_seconds": 41.5}, callback='{"request_id": "job-1", "status": "OK"}'),  # noqa: E501
+    Case("replicate", ReplicateEmulator, "bytedance/seedance-1-pro", usage={"compute_seconds": 41.5}, finds=True),  # noqa: E501
 )
 # fmt: on
 

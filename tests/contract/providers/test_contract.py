@@ -291,9 +291,8 @@ async def check_usage(at_once: Bench, assignment: Assignment, fault: Fault) -> N
 
 async def test_waiting_job_is_stopped(in_time: Bench):
     started = await in_time.provider.start(in_time.video(), attempt_id="att_1")
-    job = in_time.emulator.jobs[started.upstream_id]
     await in_time.provider.cancel(started.upstream_id)
-    assert job.is_stopped
+    assert [job.is_stopped for job in in_time.emulator.jobs.values()] == [True]
 
 
 async def test_finished_job_is_not_deleted_by_stopping_it(at_once: Bench):
