@@ -1,11 +1,14 @@
 """Vendors' own clients complete their jobs against our emulators."""
 
+import io
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import openai
 import pytest
 from openai import AsyncOpenAI
+from replicate import Client as ReplicateClient
+from replicate.exceptions import ModelError, ReplicateError
 from volcenginesdkarkruntime import AsyncArk
 from volcenginesdkarkruntime._exceptions import ArkBadRequestError, ArkRateLimitError
 
@@ -13,8 +16,11 @@ from portico.emulators.ark import ArkEmulator
 from portico.emulators.emulator import Emulator, sample
 from portico.emulators.faults import Fault, On
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.replicate import REFUSALS as REPLICATE_REFUSALS
+from portico.emulators.replicate import VERSION, ReplicateEmulator
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+SEEDANCE = "bytedance/seedance-1-pro"
 QUESTION: Any = [{"role": "user", "content": "Who?"}]
 
 
@@ -45,6 +51,14 @@ async def ark(run) -> AsyncIterator[tuple[ArkEmulator, AsyncArk]]:
     emulator = await run(ArkEmulator())
     async with AsyncArk(base_url=emulator.base_url, api_key="k", max_retries=0) as client:
         yield emulator, client
+
+
+@pytest.fixture
+async def replicate(run) -> AsyncIterator[tuple[ReplicateEmulator, ReplicateClient]]:
+    emulator = await run(ReplicateEmulator())
+    client = ReplicateClient(base_url=f"http://{emulator.address}", api_token="k")
+    yield emulator, client
+    await client._async_client.aclose()  # it has no other way to be closed
 
 
 async def test_openai_makes_a_video_and_fetches_it(open_ai):
@@ -142,3 +156,48 @@ async def test_ark_reads_refusals_as_its_own_errors(ark):
             await create(model="m", content=[{"type": "text", "text": "sea"}])
     with pytest.raises(ArkBadRequestError):
         await create(model="m", content=[{"type": "text", "text": "sea"}], ratio="9:21")
+
+
+async def test_replicate_makes_a_video_and_finds_it_in_the_list(replicate):
+    emulator, client = replicate
+    made = await client.async_run(SEEDANCE, input={"prompt": "sea", "duration": 5})
+    (job_id,) = emulator.jobs
+    assert made == f"http://{emulator.address}/_files/{job_id}.mp4"
+    prediction = await client.predictions.async_get(job_id)
+    assert (prediction.status, prediction.metrics["predict_time"]) == ("succeeded", 41.5)
+    assert [each.id for each in await client.predictions.async_list()] == [job_id]
+
+
+async def test_replicate_makes_pictures_from_files_and_versions(replicate):
+    emulator, client = replicate
+    picture = io.BytesIO(sample("png"))
+    made = await client.async_run(
+        "bytedance/seedream-4.5", input={"prompt": "sea", "image_input": [picture]}
+    )
+    assert [each.rpartition(".")[2] for each in made] == ["png"]
+    assert list(emulator.files.values()) == [len(sample("png"))]
+    prediction = await client.predictions.async_create(version=VERSION, input={"text": "x"})
+    assert prediction.version == VERSION
+
+
+async def test_replicate_stops_a_prediction(replicate):
+    emulator, client = replicate
+    emulator.latency_s = 60
+    prediction = await client.models.predictions.async_create(SEEDANCE, input={"prompt": "sea"})
+    await prediction.async_cancel()
+    await prediction.async_reload()
+    assert prediction.status == "canceled"
+
+
+async def test_replicate_reads_refusals_as_its_own_errors(replicate):
+    emulator, client = replicate
+    for fault in (Fault.RATE_LIMITED_PLAIN, Fault.NO_CREDIT, Fault.NO_MODEL, Fault.INVALID):
+        emulator.plans.add(fault)
+        with pytest.raises(ReplicateError) as caught:
+            await client.async_run(SEEDANCE, input={"prompt": "sea"})
+        assert caught.value.status == REPLICATE_REFUSALS[fault][0]
+    with pytest.raises(ReplicateError):
+        await client.async_run(SEEDANCE, input={"prompt": "sea", "aspect_ratio": "7:1"})
+    emulator.plans.add(Fault.TASK_REFUSED)
+    with pytest.raises(ModelError, match="E005"):
+        await client.async_run(SEEDANCE, input={"prompt": "sea"})
