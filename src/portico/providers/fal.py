@@ -106,6 +106,9 @@ _SIZES: Mapping[ParamValue, ParamValue | None] = {
     "16:9": "landscape_16_9",
     "3:4": "portrait_4_3",
     "9:16": "portrait_16_9",
+    "3:2": "2496x1664",
+    "2:3": "1664x2496",
+    "21:9": "3024x1296",
 }
 # From the models' own pages; the last of each kind is what most models there have in common.
 PROFILES = (

@@ -19,6 +19,7 @@ from portico.providers.inputs import Upload, hand_over, refuse_unsupported
 
 _RESULTS = ("video", "videos", "image", "images", "output", "url")  # in this order
 _DEPTH_MAX = 4
+_SIZES = frozenset({"size", "ratio"})  # where a word may be a width and a height
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         words: our parameter -> our value -> theirs; None: so by itself, and left out.
         of_frame: our parameters that a first frame decides, left out beside one.
         says: what is always said, unless a parameter says otherwise.
-        size_mark: what joins width and height; empty: an object with both.
+        size_mark: what joins width and height; empty: they go as an object with both.
         is_seeded: whether a seed may be added that nobody asked for.
     """
 
@@ -148,10 +149,8 @@ def _value(profile: Profile, name: str, value: ParamValue) -> object:
     word = profile.words.get(name, {}).get(value, value)
     if name in profile.forms:
         return profile.forms[name].format(word)
-    if name != "size":
-        return word
     width, _, height = str(word).replace("*", "x").partition("x")
-    if not (width.isdigit() and height.isdigit()):
+    if name not in _SIZES or not (width.isdigit() and height.isdigit()):
         return word
     if profile.size_mark:
         return f"{width}{profile.size_mark}{height}"
