@@ -215,19 +215,20 @@ class Replicate:
         if "seed" in job.params or not profile_of(PROFILES, model, job.kind).is_seeded:
             return None
         seed, since_ms = seed_of(lost.attempt_id), lost.started_at - CLOCKS_DIFFER_MS
-        cursor, is_readable = "", True
+        cursor, is_certain = "", True
         for _ in range(LIST_PAGES_MAX):
             page = await self._page(cursor)
-            times = [_created_ms(item) for item in page["results"]]
-            for item, created_ms in zip(page["results"], times, strict=True):
-                if created_ms < since_ms:
-                    continue
-                if at(item, "input", "seed") == seed:
+            items = page["results"]
+            times = [_created_ms(item) for item in items]
+            for item, created_ms in zip(items, times, strict=True):
+                is_ours = at(item, "input", "seed") == seed
+                if is_ours and created_ms >= since_ms:
                     return self._outcome(read_id(item.get("id")), item)
-                is_readable = is_readable and at(item, "data_removed") is not True
+                is_late = created_ms >= since_ms and at(item, "data_removed") is True
+                is_certain = is_certain and not is_late and not (is_ours and not created_ms)
             cursor = _cursor(page.get("next"))
-            if not cursor or (times and max(times) < since_ms):
-                return Missing() if is_readable else None
+            if not cursor or (times and min(times) > 0 and max(times) < since_ms):
+                return Missing() if is_certain else None
         return None  # the list is longer than what can be looked through
 
     def parse_callback(self, body: bytes) -> str | None:
@@ -289,6 +290,7 @@ def _target(model: str) -> tuple[str, dict[str, Any]]:
 
 
 def _created_ms(item: object) -> int:
+    """Return when a prediction was created, 0 where that cannot be read."""
     try:
         return int(datetime.fromisoformat(str(at(item, "created_at"))).timestamp() * SECOND_MS)
     except ValueError:

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI
-from replicate import Client as ReplicateClient
+from replicate.client import Client as ReplicateClient
 from replicate.exceptions import ModelError, ReplicateError
 from volcenginesdkarkruntime import AsyncArk
 from volcenginesdkarkruntime._exceptions import ArkBadRequestError, ArkRateLimitError

@@ -31,7 +31,7 @@ class ScriptedUpstream:
         return Reply(status=status, body=msgspec.json.encode(body))
 
 
-def fal(*answers: tuple[int, object]) -> tuple[Fal, Any]:
+def fal(*answers: tuple[int, object]) -> tuple[Any, Any]:
     upstream: Any = ScriptedUpstream(*answers)
     return Fal(Credential(name="main", base_url="", secret="a:b"), upstream), upstream
 
