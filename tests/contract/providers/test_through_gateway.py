@@ -16,7 +16,7 @@ from portico.flows import administer
 from portico.outbound import UpstreamClient
 from portico.providers.base import Credential
 from portico.providers.registry import BUILDERS
-from tests.contract.gateways import Wired, started
+from tests.contract.gateways import Wired, replace_simulator, started
 from tests.contract.providers.cases import LIMITS, SECRET, Case, needs
 
 SUBMIT = "/portico/v1/tasks"
@@ -84,8 +84,7 @@ async def through(
     provider = BUILDERS[case.provider](credential, client)
     now = SystemClock().now()
     async with started(tmp_path, private_hosts=emulator.address, now=now) as wired:
-        providers: Any = wired.gateway.providers
-        providers.tasks["simulator"] = providers.chat["simulator"] = provider
+        replace_simulator(wired.gateway, tasks=provider, chat=provider)
         monkeypatch.setattr(wired.gateway.catalogue, "_routes", routes_of(case, wired))
         yield Through(wired, emulator)
     await emulator.stop()
