@@ -110,7 +110,8 @@ _SIZES: Mapping[ParamValue, ParamValue | None] = {
     "2:3": "1664x2496",
     "21:9": "3024x1296",
 }
-# From the models' own pages; the last of each kind is what most models there have in common.
+# After the models' own pages where those could be read; the last of each kind is what most models
+# there have in common.
 PROFILES = (
     Profile(
         models="bytedance/seedance-*",
@@ -145,6 +146,7 @@ PROFILES = (
         roles={Role.FIRST_FRAME: "image_url"},
         forms=_AS_TEXT,
         of_frame=frozenset({"ratio"}),
+        splits_size=True,
     ),
     Profile(
         models="wan/v2.6*",
@@ -153,6 +155,7 @@ PROFILES = (
         lists=frozenset({"video_urls"}),
         forms=_AS_TEXT,
         of_frame=frozenset({"ratio"}),
+        splits_size=True,
     ),
     Profile(
         models="fal-ai/kling-video/v3/*",

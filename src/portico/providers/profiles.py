@@ -7,6 +7,7 @@ such an upstream keeps a table of profiles; the first whose pattern fits a model
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from math import log
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from portico.providers.inputs import Upload, hand_over, refuse_unsupported
 
 _RESULTS = ("video", "videos", "image", "images", "output", "url")  # in this order
 _DEPTH_MAX = 4
+_TIERS = ((500_000, "480p"), (1_000_000, "720p"), (2_200_000, "1080p"))  # pixels at most
+_RATIOS = {"16:9": 16 / 9, "9:16": 9 / 16, "1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4}
 _SIZES = frozenset({"size", "ratio"})  # where a word may be a width and a height
 
 
@@ -36,6 +39,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         of_frame: our parameters that a first frame decides, left out beside one.
         says: what is always said, unless a parameter says otherwise.
         size_mark: what joins width and height; empty: they go as an object with both.
+        splits_size: whether a size is asked for as a resolution and a ratio.
         is_seeded: whether a seed may be added that nobody asked for.
     """
 
@@ -49,6 +53,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     of_frame: frozenset[str] = frozenset()
     says: Mapping[str, ParamValue] = {}
     size_mark: str = ""
+    splits_size: bool = False
     is_seeded: bool = False
 
 
@@ -103,7 +108,7 @@ async def read_input(
     roles = {file.role for file in assignment.inputs}
     params = {
         name: value
-        for name, value in job.params.items()
+        for name, value in (_split(job.params) if profile.splits_size else job.params).items()
         if profile.words.get(name, {}).get(value, value) is not None
         and not (name in profile.of_frame and Role.FIRST_FRAME in roles)
     }
@@ -134,6 +139,22 @@ def result_urls(output: object, *, depth: int = 0) -> tuple[str, ...]:
     return (url,) if (url := read_url(output)) else ()
 
 
+def _split(params: Mapping[str, ParamValue]) -> Mapping[str, ParamValue]:
+    """Return the parameters with the nearest resolution and ratio for a size, where one is near."""
+    sides = _sides(params.get("size"))
+    tier = next((name for most, name in _TIERS if sides and sides[0] * sides[1] <= most), None)
+    if sides is None or tier is None:
+        return params
+    ratio = min(_RATIOS, key=lambda name: abs(log(sides[0] / sides[1] / _RATIOS[name])))
+    return {**params, "resolution": tier, "ratio": ratio, "size": ""}
+
+
+def _sides(size: object) -> tuple[int, int] | None:
+    width, _, height = str(size).replace("*", "x").partition("x")
+    is_size = width.isdigit() and height.isdigit() and int(width) and int(height)
+    return (int(width), int(height)) if is_size else None
+
+
 def _mode(assignment: Assignment) -> Mode:
     roles = {file.role for file in assignment.inputs}
     if not roles:
@@ -149,12 +170,12 @@ def _value(profile: Profile, name: str, value: ParamValue) -> object:
     word = profile.words.get(name, {}).get(value, value)
     if name in profile.forms:
         return profile.forms[name].format(word)
-    width, _, height = str(word).replace("*", "x").partition("x")
-    if name not in _SIZES or not (width.isdigit() and height.isdigit()):
+    sides = _sides(word) if name in _SIZES else None
+    if sides is None:
         return word
     if profile.size_mark:
-        return f"{width}{profile.size_mark}{height}"
-    return {"width": int(width), "height": int(height)}
+        return f"{sides[0]}{profile.size_mark}{sides[1]}"
+    return {"width": sides[0], "height": sides[1]}
 
 
 def _put(profile: Profile, body: dict[str, Any], field: str, text: str) -> None:

@@ -76,7 +76,8 @@ _NEUTRAL: Mapping[str, Mapping[ParamValue, ParamValue | None]] = {"ratio": {"ada
 _PICTURES = dict.fromkeys(
     (Role.REFERENCE_IMAGE, Role.SOURCE_IMAGE, Role.FIRST_FRAME), "image_input"
 )
-# From the models' own pages; the last of each kind is what most models there have in common.
+# After the models' own pages where those could be read; the last of each kind is what most models
+# there have in common.
 PROFILES = (
     Profile(
         models="bytedance/seedance-1.5*",
@@ -122,6 +123,7 @@ PROFILES = (
         params=_WAN | {"resolution": "resolution"},
         roles={Role.FIRST_FRAME: "image"},
         of_frame=_OF_FRAME,
+        splits_size=True,
         is_seeded=True,
     ),
     Profile(
@@ -129,6 +131,7 @@ PROFILES = (
         params=_WAN | _COMMON,
         roles={Role.FIRST_FRAME: "image"},
         of_frame=_OF_FRAME,
+        splits_size=True,
         is_seeded=True,
     ),
     Profile(
