@@ -38,7 +38,7 @@ _BY_STATUS = {
     503: Trouble.BUSY,
     529: Trouble.BUSY,
 }
-_GONE = frozenset({404, 410})
+GONE = frozenset({404, 410})
 _GOOD = range(200, 300)
 _OUR_FAULT = range(300, 500)
 
@@ -114,7 +114,6 @@ class Api:
             UpstreamError: of any trouble; AMBIGUOUS for every answer that does not say clearly
                 whether the work was taken, and for an attempt that has begun already.
         """
-        self._begun.add(attempt_id)
         call = Call(
             method="POST",
             path=path,
@@ -125,6 +124,15 @@ class Api:
             timeout_s=timeout_s,
             answer_bytes_max=answer_bytes_max,
         )
+        return await self.begin_by(call, attempt_id=attempt_id)
+
+    async def begin_by(self, call: Call, *, attempt_id: str) -> Mapping[str, Any]:
+        """Begin paid work by a call that is made already; else as `begin`.
+
+        Raises:
+            UpstreamError: as `begin`.
+        """
+        self._begun.add(attempt_id)
         reply = await self.upstream.send(call)
         answer = self._good(reply)
         if self.refusals.of_code(at(answer, *self.refusals.code_at)):
@@ -145,10 +153,18 @@ class Api:
         """
         call = Call(method="GET", path=path, headers=self.headers, query=tuple(query))
         reply = await self.upstream.send(call)
-        if reply.status in _GONE:
+        if reply.status in GONE:
             return None
+        return self.read(reply), reply.headers
+
+    def read(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the answer in the reply to a question.
+
+        Raises:
+            UpstreamError: with the code OVERLOADED, whatever the trouble is.
+        """
         try:
-            return self._good(reply), reply.headers
+            return self._good(reply)
         except UpstreamError as error:
             raise error.of_read() from None
 

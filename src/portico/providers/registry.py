@@ -7,7 +7,9 @@ from portico.core.upstreams import Upstream
 from portico.providers.ark import Ark
 from portico.providers.base import Credential
 from portico.providers.dashscope.provider import DashScope
+from portico.providers.fal import Fal
 from portico.providers.openai_like import OpenAiLike
+from portico.providers.replicate import Replicate
 from portico.providers.vidu import Vidu
 from portico.providers.wavespeed import WaveSpeed
 
@@ -15,7 +17,9 @@ from portico.providers.wavespeed import WaveSpeed
 BUILDERS: Mapping[str, Callable[[Credential, Upstream], Any]] = {
     Ark.name: Ark,
     DashScope.name: DashScope,
+    Fal.name: Fal,
     OpenAiLike.name: OpenAiLike,
+    Replicate.name: Replicate,
     Vidu.name: Vidu,
     WaveSpeed.name: WaveSpeed,
 }

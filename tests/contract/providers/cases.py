@@ -11,7 +11,9 @@ from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator
+from portico.emulators.fal import FalEmulator
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.replicate import ReplicateEmulator
 from portico.emulators.vidu import ViduEmulator
 from portico.emulators.wavespeed import WaveSpeedEmulator
 from portico.outbound import UpstreamClient, UpstreamLimits
@@ -77,6 +79,8 @@ CASES = (
     Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
     Case("vidu", ViduEmulator, "viduq3-pro", usage={"credits": 150, "seconds": 5}, finds=True, waited_image="viduq2"),  # noqa: E501
     Case("wavespeed", WaveSpeedEmulator, "bytedance/seedance-2.0/text-to-video", stops=False, waited_image="bytedance/seedream-v4.5"),  # noqa: E501
+    Case("fal", FalEmulator, "bytedance/seedance-2.0", usage={"compute_seconds": 41.5}, callback='{"request_id": "job-1", "status": "OK"}'),  # noqa: E501
+    Case("replicate", ReplicateEmulator, "bytedance/seedance-1-pro", usage={"compute_seconds": 41.5}, finds=True),  # noqa: E501
 )
 # fmt: on
 

@@ -19,7 +19,7 @@ from portico.core.jobs import Kind, Role
 from portico.emulators.emulator import Job, Received
 from portico.emulators.registry import EMULATORS
 from portico.emulators.wire import Request
-from portico.providers.base import InputFile
+from portico.providers.base import InputFile, Lost
 from portico.testing import START, FakeClock
 from tests.contract.providers.cases import CASES, Bench, bench
 
@@ -28,10 +28,17 @@ OF_EMULATOR = {
     "openai": "OpenAI/Python",
     "ark": "volc-sdk-python",
     "dashscope": "dashscope/",
+    "replicate": "replicate-python",
     "wavespeed": "python-requests",
 }
-WITHOUT_CLIENT = {"vidu"}  # the vendor has none in Python
-KNOWN_JOBS = {"openai": "video_1", "ark": "cgt-1", "dashscope": "t-1", "wavespeed": "w1"}
+WITHOUT_CLIENT = {"fal", "vidu"}  # none in Python, or one that speaks only over TLS
+KNOWN_JOBS = {
+    "openai": "video_1",
+    "ark": "cgt-1",
+    "dashscope": "t-1",
+    "replicate": "p1",
+    "wavespeed": "w1",
+}
 # what we always say and a client was not asked to: limits, and one picture at a time
 OURS = {"max_tokens", "model", "n", "seconds", "size"}
 # where we never do as the recording did: one picture at a time, texts as streams
@@ -85,12 +92,12 @@ async def test_emulator_takes_what_the_client_sends(name, number):
             )
     finally:
         await emulator.stop()
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code in {200, 201}, answer.text
 
 
-@pytest.mark.parametrize("name", EMULATORS)
+@pytest.mark.parametrize("name", sorted(set(EMULATORS) - WITHOUT_CLIENT))
 def test_every_emulator_has_recorded_requests(name):
-    assert name in WITHOUT_CLIENT or len(of_emulator(name)) > 5
+    assert len(of_emulator(name)) > 5
 
 
 def png(one: Bench, role: Role, content: bytes, *, url: str | None = None) -> InputFile:
@@ -144,6 +151,21 @@ async def wavespeed_video_between_frames(one: Bench) -> None:
     model = one.case.video or ""
     assignment = one.assignment(Kind.VIDEO, model, "p", {"audio": True}, frames)
     await one.provider.start(assignment, attempt_id="a")
+
+
+async def replicate_video(one: Bench) -> None:
+    frame = png(one, Role.FIRST_FRAME, b"x", url="http://x/a.png")
+    asked = one.video(frame, prompt="p", seed=7)
+    asked = msgspec.structs.replace(asked, callback_url="http://cb")
+    await one.provider.start(asked, attempt_id="a")
+
+
+async def replicate_file(one: Bench) -> None:
+    await one.provider._upload(png(one, Role.FIRST_FRAME, b"xx"))
+
+
+async def replicate_list(one: Bench) -> None:
+    await one.provider.find(Lost(attempt_id="a", assignment=one.video(), started_at=START))
 
 
 async def text(one: Bench) -> None:
@@ -210,6 +232,7 @@ async def start(
     await one.provider.start(one.assignment(kind, model, "p", params, inputs), attempt_id="a")
 
 
+REPLICATED = "bytedance/seedance-1-pro"
 TASKS = "/api/v3/contents/generations/tasks"
 AIGC = "/api/v1/services/aigc"
 VIDEOS = f"{AIGC}/video-generation/video-synthesis"
@@ -264,6 +287,11 @@ PAIRS = (
     Pair("wavespeed", "POST", f"{SEEDANCE}/text-to-video", "720p", wavespeed_video),
     Pair("wavespeed", "POST", f"{SEEDANCE}/image-to-video", "", wavespeed_video_between_frames),
     Pair("wavespeed", "GET", "/api/v3/predictions/w1/result", "", reading("w1")),
+    Pair("replicate", "POST", f"/v1/models/{REPLICATED}/predictions", "", replicate_video),
+    Pair("replicate", "GET", "/v1/predictions", "", replicate_list),
+    Pair("replicate", "GET", "/v1/predictions/p1", "", reading("p1")),
+    Pair("replicate", "POST", "/v1/predictions/p1/cancel", "", stopping("p1")),
+    Pair("replicate", "POST", "/v1/files", "xx", replicate_file),
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portico.core.clock import SystemClock
@@ -70,7 +71,9 @@ class Through:
 
 
 @pytest.fixture
-async def through(case: Case, tmp_path: Path) -> AsyncIterator[Through]:
+async def through(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Through]:
     emulator = case.emulator(key=SECRET)
     await emulator.start()
     listed = frozenset({("127.0.0.1", emulator.port)})
@@ -82,8 +85,21 @@ async def through(case: Case, tmp_path: Path) -> AsyncIterator[Through]:
     now = SystemClock().now()
     async with started(tmp_path, private_hosts=emulator.address, now=now) as wired:
         replace_simulator(wired.gateway, tasks=provider, chat=provider)
+        monkeypatch.setattr(wired.gateway.catalogue, "_routes", routes_of(case, wired))
         yield Through(wired, emulator)
     await emulator.stop()
+
+
+def routes_of(case: Case, wired: Wired) -> dict[Any, Any]:
+    """Return the routes of the catalogue, with the words of the case's upstream for its models."""
+    words = {VIDEO["model"]: case.video, IMAGE["model"]: case.image}
+    return {
+        (model, wanted): [
+            msgspec.structs.replace(route, upstream_model=words.get(model) or route.upstream_model)
+            for route in routes
+        ]
+        for (model, wanted), routes in wired.gateway.catalogue._routes.items()
+    }
 
 
 @pytest.mark.parametrize("fault", VIDEOS, ids=str)
