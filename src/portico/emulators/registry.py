@@ -2,9 +2,11 @@
 
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.emulator import Emulator
+from portico.emulators.kling import KlingEmulator
 from portico.emulators.openai import OpenAiEmulator
 
 EMULATORS: dict[str, type[Emulator]] = {
     "ark": ArkEmulator,
+    "kling": KlingEmulator,
     "openai": OpenAiEmulator,
 }

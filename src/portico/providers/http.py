@@ -7,7 +7,7 @@ ours, its numbers are taken only where they are numbers, its ids only where they
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -22,6 +22,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
 _WORD = re.compile(r"[A-Za-z0-9_. -]{1,40}")
 _BEGUN_MAX = 10_000
 _NUMBER_MAX = 2**53 - 1
+Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 # What a status means where the upstream's own code says nothing more.
 _BY_STATUS = {
@@ -84,18 +85,22 @@ class Api:
 
     Args:
         upstream: carries them.
-        headers: the key, in the way this upstream wants it.
+        headers: the key, in the way this upstream wants it; called for every call where each one
+            is signed anew.
         refusals: how it says no.
     """
 
-    def __init__(
-        self, upstream: Upstream, *, headers: Mapping[str, str], refusals: Refusals
-    ) -> None:
+    def __init__(self, upstream: Upstream, *, headers: Headers, refusals: Refusals) -> None:
         self.upstream = upstream
-        self.headers = headers
+        self._headers = headers
         self.refusals = refusals
         self._unknown: set[str] = set()
         self._begun = _Begun()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the next call."""
+        return self._headers() if callable(self._headers) else self._headers
 
     async def begin(
         self,

@@ -25,6 +25,7 @@ from tests.contract.providers.cases import CASES, Bench, bench
 
 RECORDED = Path(__file__).with_name("sdk_requests.jsonl")
 OF_EMULATOR = {"openai": "OpenAI/Python", "ark": "volc-sdk-python"}
+WITHOUT_CLIENT = {"kling"}  # whose vendor has none for Python that could be recorded
 KNOWN_JOBS = {"openai": "video_1", "ark": "cgt-1"}
 # what we always say and a client was not asked to: limits, and one picture at a time
 OURS = {"max_tokens", "model", "n", "seconds", "size"}
@@ -61,7 +62,7 @@ def of_emulator(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [(name, number) for name in EMULATORS for number in range(len(of_emulator(name)))],
+    [(name, number) for name in OF_EMULATOR for number in range(len(of_emulator(name)))],
 )
 async def test_emulator_takes_what_the_client_sends(name, number):
     sent = of_emulator(name)[number]
@@ -82,7 +83,7 @@ async def test_emulator_takes_what_the_client_sends(name, number):
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("name", EMULATORS)
+@pytest.mark.parametrize("name", set(EMULATORS) - WITHOUT_CLIENT)
 def test_every_emulator_has_recorded_requests(name):
     assert len(of_emulator(name)) > 5
 

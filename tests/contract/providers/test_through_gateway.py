@@ -16,7 +16,7 @@ from portico.outbound import UpstreamClient
 from portico.providers.base import Credential
 from portico.providers.registry import BUILDERS
 from tests.contract.gateways import Wired, started
-from tests.contract.providers.cases import LIMITS, SECRET, Case, needs
+from tests.contract.providers.cases import LIMITS, Case, needs
 
 SUBMIT = "/portico/v1/tasks"
 VIDEO = {"model": "seedance-2.0", "prompt": "my words", "params": {"ratio": "16:9"}}
@@ -71,12 +71,12 @@ class Through:
 
 @pytest.fixture
 async def through(case: Case, tmp_path: Path) -> AsyncIterator[Through]:
-    emulator = case.emulator(key=SECRET)
+    emulator = case.emulator(key=case.secret)
     await emulator.start()
     listed = frozenset({("127.0.0.1", emulator.port)})
     client = UpstreamClient(emulator.base_url, private_hosts=listed, limits=LIMITS)
     credential = Credential(
-        name="main", base_url=emulator.base_url, secret=SECRET, options=case.options
+        name="main", base_url=emulator.base_url, secret=case.secret, options=case.options
     )
     provider = BUILDERS[case.provider](credential, client)
     now = SystemClock().now()
