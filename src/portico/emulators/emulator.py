@@ -360,12 +360,12 @@ def _without(body: bytes, left_out: str) -> bytes:
     return msgspec.json.encode(copy(msgspec.json.decode(body or b"{}")))
 
 
-async def post_json(url: str, body: bytes) -> None:
-    """Send a callback over plain http to this machine, and nowhere else."""
+async def post_json(url: str, body: bytes) -> bytes:
+    """Send a callback over plain http to this machine, and nowhere else; return the answer."""
     address, _, path = url.removeprefix("http://").partition("/")
     host, _, port = address.partition(":")
     if host not in {"127.0.0.1", "localhost"}:
-        return
+        return b""
     reader, writer = await asyncio.open_connection(host, int(port or "80"))
     head = (
         f"POST /{path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n"
@@ -373,5 +373,6 @@ async def post_json(url: str, body: bytes) -> None:
     )
     writer.write(head.encode() + body)
     await writer.drain()
-    await reader.read(1_024)
+    answer = await reader.read(1_024)
     writer.close()
+    return answer

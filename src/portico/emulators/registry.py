@@ -3,10 +3,12 @@
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.kling import KlingEmulator
+from portico.emulators.minimax import MiniMaxEmulator
 from portico.emulators.openai import OpenAiEmulator
 
 EMULATORS: dict[str, type[Emulator]] = {
     "ark": ArkEmulator,
     "kling": KlingEmulator,
+    "minimax": MiniMaxEmulator,
     "openai": OpenAiEmulator,
 }

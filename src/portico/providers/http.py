@@ -21,6 +21,7 @@ _log = structlog.get_logger("portico.providers")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
 _WORD = re.compile(r"[A-Za-z0-9_. -]{1,40}")
 _BEGUN_MAX = 10_000
+_WORDS_MAX = 500
 _NUMBER_MAX = 2**53 - 1
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
@@ -59,10 +60,20 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         code_at: where its own code stands in an answer.
         codes: patterns of codes, most special first; `*` stands for any letters.
+        gone_at: where it says in words alone, with any status, that it does not know an id.
+        gone: patterns of those words, in small letters.
     """
 
     code_at: tuple[str, ...]
     codes: Mapping[str, Trouble]
+    gone_at: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def say_gone(self, body: object) -> bool:
+        """Whether an answer says that there is no such thing."""
+        words = at(body, *self.gone_at) if self.gone_at else None
+        told = words[:_WORDS_MAX].lower() if isinstance(words, str) else ""
+        return any(fnmatchcase(told, pattern) for pattern in self.gone)
 
     def of(self, status: int, body: object) -> Trouble:
         """Return what an answer with an error means: by its code, else by its status."""
@@ -150,7 +161,7 @@ class Api:
         """
         call = Call(method="GET", path=path, headers=self.headers, query=tuple(query))
         reply = await self.upstream.send(call)
-        if reply.status in _GONE:
+        if reply.status in _GONE or self.refusals.say_gone(read_json(reply.body)):
             return None
         try:
             return self._good(reply), reply.headers

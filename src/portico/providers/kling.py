@@ -73,8 +73,8 @@ REFUSALS = Refusals(
         "*sensitive*": Trouble.CONTENT,
     },
 )
-_IMAGES = {"image": (HandOver.PASS, HandOver.DATA, HandOver.LINK)}
-_VIDEOS = {"video": (HandOver.PASS, HandOver.LINK)}
+_IMAGES: dict[str, tuple[HandOver, ...]] = {"image": (HandOver.PASS, HandOver.DATA, HandOver.LINK)}
+_VIDEOS: dict[str, tuple[HandOver, ...]] = {"video": (HandOver.PASS, HandOver.LINK)}
 _BYTES_MAX = 10 * 10**6
 _MADE = {"duration": "duration", "resolution": "mode", "negative_prompt": "negative_prompt"}
 TEXT_TO_VIDEO = Capabilities(

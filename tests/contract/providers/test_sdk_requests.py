@@ -25,7 +25,7 @@ from tests.contract.providers.cases import CASES, Bench, bench
 
 RECORDED = Path(__file__).with_name("sdk_requests.jsonl")
 OF_EMULATOR = {"openai": "OpenAI/Python", "ark": "volc-sdk-python"}
-WITHOUT_CLIENT = {"kling"}  # whose vendor has none for Python that could be recorded
+WITHOUT_CLIENT = {"kling", "minimax"}  # whose vendor has none for Python that could be recorded
 KNOWN_JOBS = {"openai": "video_1", "ark": "cgt-1"}
 # what we always say and a client was not asked to: limits, and one picture at a time
 OURS = {"max_tokens", "model", "n", "seconds", "size"}
