@@ -45,6 +45,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         **_VIDEO,
         "cfg_scale": (int, float),
         "sound": str,
+        "voice_list": list,
         "camera_control": dict,
         "aspect_ratio": str,
     },
@@ -52,6 +53,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         **_VIDEO,
         "cfg_scale": (int, float),
         "sound": str,
+        "voice_list": list,
         "camera_control": dict,
         "image": str,
         "image_tail": str,
@@ -67,6 +69,17 @@ FIELDS: dict[str, dict[str, Any]] = {
         "keep_original_sound": str,
         "character_orientation": str,
         "mode": str,
+    },
+    "videos/omni-video": {
+        **_ALL,
+        "prompt": str,
+        "image_list": list,
+        "element_list": list,
+        "video_list": list,
+        "mode": str,
+        "sound": str,
+        "aspect_ratio": str,
+        "duration": str,
     },
     "images/generations": {
         **_ALL,
@@ -86,6 +99,7 @@ REQUIRED = {
     "videos/text2video": ("prompt",),
     "videos/multi-image2video": ("image_list", "prompt"),
     "videos/motion-control": ("image_url", "video_url", "character_orientation", "mode"),
+    "videos/omni-video": ("prompt",),
     "images/generations": ("prompt",),
     "images/kolors-virtual-try-on": ("human_image",),
 }
@@ -103,7 +117,7 @@ LENGTHS = {str(seconds) for seconds in range(3, 16)}
 LENGTHS_BEFORE_V3 = {"5", "10"}
 PICTURES = ("image", "image_tail", "image_url", "human_image", "cloth_image")
 PROMPT_MAX = 2_500
-REFERENCES_MAX = 4
+REFERENCES_MAX, OMNI_MAX, OMNI_BESIDE_VIDEO_MAX = 4, 7, 4
 LONGER_S = 0.1  # by which a file exceeds what was asked for
 
 
@@ -235,6 +249,24 @@ def _check(kind: str, body: dict[str, Any]) -> None:
         if name in PICTURES:
             _check_picture(value)
     _check_sizes(kind, body)
+    if kind == "videos/omni-video":
+        _check_omni(body)
+
+
+def _check_omni(body: dict[str, Any]) -> None:
+    images, videos = body.get("image_list", []), body.get("video_list", [])
+    types = [image.get("type") for image in images]
+    is_settled = "first_frame" in types or any(each["refer_type"] == "base" for each in videos)
+    is_right = {
+        "image_list": len(images) <= (OMNI_BESIDE_VIDEO_MAX if videos else OMNI_MAX)
+        and set(types) <= {"first_frame", "end_frame", None},
+        "video_list": len(videos) <= 1
+        and all(each["refer_type"] in {"feature", "base"} for each in videos),
+        "aspect_ratio": ("aspect_ratio" in body) is not is_settled,
+    }
+    wrong = [name for name, right in is_right.items() if not right]
+    if wrong:
+        raise RefusedError(Fault.INVALID, wrong[0])
 
 
 def _check_sizes(kind: str, body: dict[str, Any]) -> None:
@@ -249,15 +281,16 @@ def _check_sizes(kind: str, body: dict[str, Any]) -> None:
         "duration": body.get("duration", "5") in lengths,
         "aspect_ratio": body.get("aspect_ratio", "1:1") in ratios,
         "image": has_frame,
-        "image_list": 1 <= len(listed) <= REFERENCES_MAX,
+        "image_list": 1 <= len(listed) <= REFERENCES_MAX or kind == "videos/omni-video",
         "sound": not ("sound" in body and sound_is_old),
         "cfg_scale": not ("cfg_scale" in body and model.startswith("kling-v2")),
     }
     wrong = [name for name, right in is_right.items() if not right]
     if wrong:
         raise RefusedError(Fault.INVALID, wrong[0])
+    field = "image_url" if kind == "videos/omni-video" else "image"
     for each in body.get("image_list", ()):
-        _check_picture(each.get("image") if isinstance(each, dict) else None)
+        _check_picture(each.get(field) if isinstance(each, dict) else None)
 
 
 def _check_picture(value: Any) -> None:

@@ -27,6 +27,7 @@ from portico.providers.base import (
     Credential,
     Finished,
     HandOver,
+    InputFile,
     Lost,
     Missing,
     OutputFile,
@@ -110,6 +111,24 @@ MOTION = Capabilities(
     data_bytes_max=_BYTES_MAX,
     calls_back=True,
 )
+OMNI = Capabilities(
+    kinds=frozenset({Kind.VIDEO}),
+    params={
+        "duration": "duration",
+        "resolution": "mode",
+        "ratio": "aspect_ratio",
+        "audio": "sound",
+    },
+    roles={
+        Role.FIRST_FRAME: "first_frame",
+        Role.LAST_FRAME: "end_frame",
+        Role.REFERENCE_IMAGE: "",  # a picture without a word of its own
+        Role.REFERENCE_VIDEO: "feature",
+    },
+    media={**_IMAGES, **_VIDEOS},
+    data_bytes_max=_BYTES_MAX,
+    calls_back=True,
+)
 PICTURE = Capabilities(
     kinds=frozenset({Kind.IMAGE}),
     params={
@@ -144,6 +163,7 @@ ENDPOINTS = {
     "image2video": Endpoint("/v1/videos/image2video", IMAGE_TO_VIDEO, frozenset({"ratio"})),
     "multi-image2video": Endpoint("/v1/videos/multi-image2video", IMAGES_TO_VIDEO),
     "motion-control": Endpoint("/v1/videos/motion-control", MOTION, frozenset({"ratio"})),
+    "omni-video": Endpoint("/v1/videos/omni-video", OMNI),
     "generations": Endpoint("/v1/images/generations", PICTURE),
     "kolors-virtual-try-on": Endpoint(
         "/v1/images/kolors-virtual-try-on", TRY_ON, frozenset({"ratio", "wardrobe_part"})
@@ -162,6 +182,7 @@ BY_ROLE: Mapping[Kind, Mapping[Role | None, str]] = {
 }
 
 
+OMNI_MODELS = ("kling-video-o*", "*omni*")  # take everything under one path, but for motion
 MODES = MappingProxyType({"720p": "std", "1080p": "pro"})
 
 
@@ -179,6 +200,7 @@ MODELS = {
     "kling-v1*": Model(),
     "kling-v2-[15]*": Model(),
     "kling-v2-6*": Model(has_sound=True),
+    "kling-video-o*": Model(seconds=frozenset(range(3, 11))),
     "*": Model(seconds=frozenset(range(3, 16)), has_sound=True),
 }
 RATIOS = {
@@ -186,9 +208,11 @@ RATIOS = {
     Kind.IMAGE: {"16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9"},
 }
 RATIO_OF_THEIRS = "adaptive"  # is not said: their default holds
+RATIO_OF_OMNI = "16:9"  # has to be said where no frame settles it
 PICTURE_TIERS = {"1k", "2k"}
 ORIENTATION = "video"  # has to be said, and takes the longest videos
 REFERENCES_MAX = 4
+OMNI_IMAGES_MAX, OMNI_IMAGES_BESIDE_VIDEO_MAX, OMNI_VIDEOS_MAX = 7, 4, 1
 REASON_MAX = 500
 TOKEN_S = 1_800
 CLOCKS_DIFFER_S = 5
@@ -199,7 +223,7 @@ class Kling:
 
     name = "kling"
     restartable = False
-    capabilities = (TEXT_TO_VIDEO, IMAGE_TO_VIDEO, IMAGES_TO_VIDEO, MOTION, PICTURE, TRY_ON)
+    capabilities = tuple(endpoint.can for endpoint in ENDPOINTS.values())
 
     def __init__(
         self, credential: Credential, upstream: Upstream, clock: Clock | None = None
@@ -291,13 +315,19 @@ def _base64(content: bytes) -> str:
 def _endpoint(assignment: Assignment) -> str:
     names = BY_ROLE.get(assignment.job.kind, BY_ROLE[Kind.VIDEO])
     given = {file.role for file in assignment.inputs} | {None}
+    is_omni = any(fnmatchcase(assignment.model, pattern) for pattern in OMNI_MODELS)
+    if is_omni and assignment.job.kind is Kind.VIDEO and Role.MOTION_VIDEO not in given:
+        return "omni-video"
     return next(name for role, name in names.items() if role in given)
 
 
 async def _task(endpoint: Endpoint, assignment: Assignment) -> dict[str, Any]:
     """Write the body of a new task; what is unset is left out, so that their defaults hold."""
     can, job = endpoint.can, assignment.job
-    params = {name: value for name, value in job.params.items() if name not in endpoint.settled}
+    settled = endpoint.settled
+    if can is OMNI and any(file.role is Role.FIRST_FRAME for file in assignment.inputs):
+        settled = frozenset({"ratio"})
+    params = {name: value for name, value in job.params.items() if name not in settled}
     asked = msgspec.structs.replace(assignment, job=msgspec.structs.replace(job, params=params))
     refuse_unsupported(can, asked)
     body: dict[str, Any] = {"model_name": assignment.model}
@@ -311,16 +341,40 @@ async def _task(endpoint: Endpoint, assignment: Assignment) -> dict[str, Any]:
     if can is MOTION:
         body.setdefault("mode", "std")
         body.setdefault("character_orientation", ORIENTATION)
-    return body | await _files(can, assignment)
+    if can is OMNI and not settled:
+        body.setdefault("aspect_ratio", RATIO_OF_OMNI)
+    return body | await (_lists if can is OMNI else _files)(can, assignment)
+
+
+async def _bare(can: Capabilities, file: InputFile) -> str:
+    """Hand one input over; where bytes go inside the request they go without a head."""
+    text = await hand_over(can, file)
+    return text.partition(";base64,")[2] if text.startswith("data:") else text
+
+
+async def _lists(can: Capabilities, assignment: Assignment) -> dict[str, Any]:
+    """Hand the inputs over as the path for everything takes them."""
+    images: list[dict[str, str]] = []
+    videos: list[dict[str, str]] = []
+    for file in assignment.inputs:
+        word, content = can.roles[file.role], await _bare(can, file)
+        if file.role is Role.REFERENCE_VIDEO:
+            videos.append({"video_url": content, "refer_type": word})
+        else:
+            images.append({"image_url": content} | ({"type": word} if word else {}))
+    if len(videos) > OMNI_VIDEOS_MAX:
+        raise _too_many(Role.REFERENCE_VIDEO)
+    if len(images) > (OMNI_IMAGES_BESIDE_VIDEO_MAX if videos else OMNI_IMAGES_MAX):
+        raise _too_many(Role.REFERENCE_IMAGE)
+    lists = {"image_list": images, "video_list": videos}
+    return {name: items for name, items in lists.items() if items}
 
 
 async def _files(can: Capabilities, assignment: Assignment) -> dict[str, Any]:
-    """Hand the inputs over; where bytes go inside the request they go bare."""
+    """Hand the inputs over, each in a field of its own."""
     fields: dict[str, Any] = {}
     for file in assignment.inputs:
-        text = await hand_over(can, file)
-        name = can.roles[file.role]
-        content = text.partition(";base64,")[2] if text.startswith("data:") else text
+        name, content = can.roles[file.role], await _bare(can, file)
         if name == "image_list":
             fields.setdefault(name, []).append({"image": content})
         elif name in fields:

@@ -178,6 +178,39 @@ async def test_reference_pictures_go_as_a_list_of_at_most_four():
     assert caught.value.param == "reference_image"
 
 
+async def test_model_for_everything_takes_lists_under_one_path():
+    inputs = at(Role.REFERENCE_IMAGE), at(Role.REFERENCE_VIDEO, "video/mp4")
+    path, body = await sent(*inputs, model="kling-video-o1", duration=7, ratio="adaptive")
+    assert path == "/v1/videos/omni-video"
+    assert body == {
+        "model_name": "kling-video-o1",
+        "prompt": "sea",
+        "duration": "7",
+        "aspect_ratio": "16:9",
+        "image_list": [{"image_url": "https://a.example/reference_image"}],
+        "video_list": [{"video_url": "https://a.example/reference_video", "refer_type": "feature"}],
+    }
+
+
+async def test_frames_settle_the_shape_for_the_model_for_everything_too():
+    frames = at(Role.FIRST_FRAME), at(Role.LAST_FRAME)
+    _, body = await sent(*frames, model="kling-v3-omni", ratio="9:16")
+    assert [image["type"] for image in body["image_list"]] == ["first_frame", "end_frame"]
+    assert "aspect_ratio" not in body
+
+
+@pytest.mark.parametrize(
+    ("images", "videos", "param"),
+    [(5, 1, "reference_image"), (8, 0, "reference_image"), (0, 2, "reference_video")],
+)
+async def test_model_for_everything_takes_so_many_files(images, videos, param):
+    inputs = [at(Role.REFERENCE_IMAGE)] * images
+    inputs += [at(Role.REFERENCE_VIDEO, "video/mp4")] * videos
+    with pytest.raises(PorticoError) as caught:
+        await sent(*inputs, model="kling-v3-omni")
+    assert (caught.value.code, caught.value.param) == (ErrorCode.UNSUPPORTED_OPTION, param)
+
+
 @pytest.mark.parametrize(
     ("params", "wanted"),
     [
@@ -303,6 +336,49 @@ async def test_picture_is_a_task_as_well():
     assert isinstance(finished, Finished)
     assert [file.url for file in finished.outputs] == ["https://x.example/a.png"]
     assert finished.usage == {"images": 1}
+
+
+REFERENCE = at(Role.REFERENCE_IMAGE)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        assignment(model="kling-v3", duration=15, resolution="1080p", ratio="1:1", audio=True),
+        assignment(at(Role.FIRST_FRAME), at(Role.LAST_FRAME), ratio="16:9", audio=False),
+        assignment(REFERENCE, REFERENCE, model="kling-v1-6", duration=10, audio=False),
+        assignment(at(Role.FIRST_FRAME), at(Role.MOTION_VIDEO, "video/mp4"), ratio="16:9"),
+        assignment(at(Role.FIRST_FRAME), REFERENCE, model="kling-v3-omni", ratio="16:9"),
+        assignment(REFERENCE, at(Role.REFERENCE_VIDEO, "video/mp4"), model="kling-video-o1"),
+        assignment(REFERENCE, kind=Kind.IMAGE, model="kling-v2-1", ratio="21:9", resolution="2k"),
+        assignment(at(Role.SOURCE_IMAGE), at(Role.GARMENT), kind=Kind.IMAGE, wardrobe_part="upper"),
+    ],
+    ids=[
+        "text",
+        "frames",
+        "references",
+        "motion",
+        "omni frame",
+        "omni video",
+        "picture",
+        "garment",
+    ],
+)
+async def test_every_kind_of_task_is_taken_and_read_under_its_path(asked):
+    emulator = KlingEmulator(clock=FakeClock())
+    await emulator.start()
+    listed = frozenset({("127.0.0.1", emulator.port)})
+    upstream = UpstreamClient(emulator.base_url, private_hosts=listed)
+    provider = Kling(Credential(name="main", base_url=emulator.base_url, secret=SECRET), upstream)
+    try:
+        started = await provider.start(asked, attempt_id="att_1")
+        assert isinstance(started, Pending)
+        lost = Lost(attempt_id="att_1", assignment=asked, started_at=START)
+        assert isinstance(await provider.check(started.upstream_id), Finished)
+        assert isinstance(await provider.find(lost), Finished)
+    finally:
+        await provider.close()
+        await emulator.stop()
 
 
 async def test_emulator_refuses_the_same_id_of_ours_twice():
