@@ -17,7 +17,7 @@ from portico.delivery import NewDelivery
 from portico.media import service as media
 from portico.media.model import AssetRole, NewAsset
 from portico.store import Statement, Tx, metadata
-from portico.tasks import Verdict
+from portico.tasks import RouteTaken, Verdict
 from portico.testing import START, add_account, admit, new_task
 
 T = TypeVar("T")
@@ -73,8 +73,7 @@ def _tasks(tx: Tx, caller: Caller) -> None:
             tx,
             tasks.get(tx, task_id),
             attempt_id=f"att_{task_id}",
-            provider="simulator",
-            upstream_model="m",
+            route=RouteTaken("simulator", "simulator", "m"),
             now=START,
         )
         if upstream_id is not None:

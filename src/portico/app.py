@@ -23,7 +23,8 @@ from portico.dialects.endpoint import Dialect, Endpoint, NotFound, Rules, owner,
 from portico.engines import QUEUES, EmbeddedEngine, Runner, Workplace
 from portico.flows import claim
 from portico.flows.administer import Desk
-from portico.flows.gateway import Gateway, Limits, Providers
+from portico.flows.connected import Connected, Providers
+from portico.flows.gateway import Gateway, Limits
 from portico.flows.notify import run_deliveries
 from portico.flows.run import step
 from portico.flows.signals import run_hearing, run_telling
@@ -103,8 +104,9 @@ class App:
         await gateway.live.end_streams(within_s=self.settings.stop_within_s / 4)
         await engine.stop(within_s=self.settings.stop_within_s / 4)
         await self._leave(gateway)
-        for provider in gateway.providers.tasks.values():
-            await provider.close()
+        for each in gateway.providers.all():
+            if each.tasks is not None:
+                await each.tasks.close()
         await gateway.door.close()
         await gateway.rates.close()
         await gateway.storage.close()
@@ -306,8 +308,8 @@ def build_providers(settings: Settings, clock: Clock) -> Providers:
     simulator = Simulator(parse_script(settings.simulate or "1"), clock=clock)
     local = LocalProvider(children_max=settings.render_processes or None)
     return Providers(
-        tasks={local.name: local, simulator.name: simulator},
-        chat={local.name: LocalText(), simulator.name: simulator},
+        Connected(each.name, each.name, tasks=each, chat=chat, is_built_in=True)
+        for each, chat in ((local, LocalText()), (simulator, simulator))
     )
 
 

@@ -21,7 +21,7 @@ from portico.media import service as media
 from portico.media.model import AssetRole, NewAsset
 from portico.store import Tx, open_store
 from portico.store.open import migrate
-from portico.tasks import NewTask, Verdict
+from portico.tasks import NewTask, RouteTaken, Verdict
 from portico.tasks.model import AttemptState
 from portico.testing import START, FakeClock, add_account
 from tests.postgres import running
@@ -79,8 +79,7 @@ async def fill(url: str) -> None:
             tx,
             tasks.get(tx, task_id),
             attempt_id=attempt_id,
-            provider="simulator",
-            upstream_model="sample",
+            route=RouteTaken("simulator", "simulator", "sample"),
             now=now,
         )
         tasks.mark_running(tx, task_id, attempt_id=attempt_id, upstream_id=attempt_id)

@@ -20,10 +20,11 @@ from portico.core.clock import Instant
 from portico.core.money import parse_credits
 from portico.flows import administer
 from portico.flows.administer import Desk
+from portico.flows.connected import Connected
 from portico.flows.gateway import Gateway
-from portico.providers.base import Finished, OutputFile, Pending
+from portico.providers.base import ChatProvider, Finished, OutputFile, Pending, TaskProvider
 from portico.settings import Settings
-from portico.testing import FakeClock, FakeProvider
+from portico.testing import FakeClock, FakeProvider, make_database
 from portico.testing.provider import Answer
 
 PUBLIC_URL = "https://portico.test"
@@ -41,6 +42,23 @@ _TRIES = 500
 def made(name: str = "simulated.mp4") -> Finished:
     """Return what an upstream answers that has made a small real file."""
     return Finished(outputs=(OutputFile("output", path=_SAMPLES / name),))
+
+
+def replace_simulator(
+    gateway: Gateway, *, tasks: TaskProvider | None = None, chat: ChatProvider | None = None
+) -> None:
+    """Have another provider do what every model of these gateways goes to."""
+    known = gateway.providers.get("simulator")
+    assert known is not None
+    gateway.providers.put(
+        Connected(
+            "simulator",
+            "simulator",
+            tasks=tasks or known.tasks,
+            chat=chat or known.chat,
+            is_built_in=True,
+        )
+    )
 
 
 @dataclass(slots=True)
@@ -115,12 +133,15 @@ async def started(
     """Start a gateway with one account and one key; stop it at the end."""
     clock = FakeClock(now)
     given = {"public_url": PUBLIC_URL, "simulate": "1"} | settings
-    app = App(Settings(data=str(folder / "data"), **given), clock=clock)
+    settled = Settings(data=str(folder / "data"), **given)
+    if not settled.database_url:
+        settled.folder.mkdir(mode=0o700)
+        make_database(settled.folder / "portico.db")
+    app = App(settled, clock=clock)
     await app.start()
     assert app.gateway is not None
     upstream = FakeProvider(script or [made()], name="simulator", restartable=True)
-    tasks: Any = app.gateway.providers.tasks
-    tasks["simulator"] = upstream
+    replace_simulator(app.gateway, tasks=upstream)
     desk = Desk(store=app.gateway.store, clock=clock, ids=app.gateway.ids)
     email = "customer@example.com"
     await administer.create_account(desk, email, amount=parse_credits(balance))

@@ -18,6 +18,7 @@ from portico.flows.cancel import cancel
 from portico.flows.live import LiveTasks
 from portico.flows.submit import Terms
 from portico.store import open_store
+from portico.tasks import RouteTaken
 from tests.flows.test_chat import REPEAT, Gate, begin, read, writes
 from tests.flows.wiring import MADE, UNDER_WAY, FakeEngine, build, until
 
@@ -182,7 +183,7 @@ async def test_who_was_taken_for_dead_can_write_nothing_more(shared):
     )
     assert not await slow.store.write(
         lambda tx: tasks.start_attempt(
-            tx, seen, attempt_id="att_x", provider="local", upstream_model="m", now=0
+            tx, seen, attempt_id="att_x", route=RouteTaken("local", "local", "m"), now=0
         )
     )
     shared.gateway = slow

@@ -21,7 +21,8 @@ from portico.delivery import Delivery
 from portico.engines import Runner
 from portico.flows import administer, claim, submit
 from portico.flows.administer import Desk
-from portico.flows.gateway import Gateway, Limits, Providers
+from portico.flows.connected import Connected, Providers
+from portico.flows.gateway import Gateway, Limits
 from portico.flows.run import step
 from portico.flows.submit import Terms
 from portico.ledger import Balance
@@ -244,7 +245,7 @@ class House:
 
     def served_by(self, **providers: FakeProvider) -> None:
         """Wire other providers."""
-        self.gateway = replace(self.gateway, providers=Providers(providers, providers))
+        self.gateway = replace(self.gateway, providers=connected(**providers))
 
     async def other_caller(self, name: str, **given: Any) -> Caller:
         limits = KeyLimits(**given)
@@ -255,6 +256,14 @@ class House:
     async def spent_by_key(self, caller: Caller) -> Credits:
         keys = await self.gateway.store.read(lambda tx: accounts.keys_of(tx, caller.account_id))
         return keys[0].spent
+
+
+def connected(**providers: Any) -> Providers:
+    """Wire providers as if they were built in."""
+    return Providers(
+        Connected(name, name, tasks=each, chat=each, is_built_in=True)
+        for name, each in providers.items()
+    )
 
 
 async def build(store: Store, folder: Path, script: Iterable[Any] = (MADE,)) -> House:
@@ -273,7 +282,7 @@ async def build(store: Store, folder: Path, script: Iterable[Any] = (MADE,)) -> 
         inspector=Inspector(),
         links=Links([b"0123456789abcdef"]),
         door=cast("Door", door),
-        providers=Providers({"local": upstream}, {"local": upstream}),
+        providers=connected(local=upstream),
         rates=RateLimiter(),
         engine=engine,
         work_folder=folder / "work",

@@ -11,7 +11,7 @@ import pytest
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Chunk
 from portico.testing import FakeProvider
-from tests.contract.gateways import UNDER_WAY, Wired, made
+from tests.contract.gateways import UNDER_WAY, Wired, made, replace_simulator
 from tests.hostile.evil_host import HTML, PNG, EvilHost, says
 from tests.hostile.surface import DOORS, HEARING, SOUND, sound
 
@@ -113,7 +113,7 @@ async def test_texts_stay_out_of_logs(gateway: Wired):
         PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed"),
     ):
         writer = FakeProvider(pieces=[Chunk(text=f"{CANARY} "), error], name="simulator")
-        gateway.gateway.providers.chat["simulator"] = writer  # type: ignore[index]
+        replace_simulator(gateway.gateway, chat=writer)
         for stream in (True, False):
             asked = {"messages": [{"role": "user", "content": PROMPT}], "stream": stream}
             await gateway.post("/v1/chat/completions", asked | {"model": "gpt-4o"})

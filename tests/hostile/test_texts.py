@@ -12,7 +12,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatJob, ChatUsage, Chunk
 from portico.flows import administer
 from portico.testing import FakeProvider
-from tests.contract.gateways import Wired
+from tests.contract.gateways import Wired, replace_simulator
 from tests.hostile.shapes import check_error, check_refusal
 from tests.hostile.standing import Standing, held, standing
 
@@ -69,7 +69,7 @@ class Endless(FakeProvider):
 
 
 def write(gateway: Wired, *pieces: Chunk | Exception) -> None:
-    gateway.gateway.providers.chat["simulator"] = FakeProvider(pieces=pieces, name="simulator")  # type: ignore[index]
+    replace_simulator(gateway.gateway, chat=FakeProvider(pieces=pieces, name="simulator"))
 
 
 @pytest.mark.parametrize("path", STREAMED)
@@ -137,7 +137,7 @@ async def test_odd_usage_is_clamped_to_what_was_held(gateway: Wired, path, name)
 @pytest.mark.parametrize("path", STREAMED)
 async def test_client_that_leaves_a_stream_stops_the_upstream(gateway: Wired, path):
     endless = Endless()
-    gateway.gateway.providers.chat["simulator"] = endless  # type: ignore[index]
+    replace_simulator(gateway.gateway, chat=endless)
     before = await standing(gateway)
     client = Client(gateway, path, ASKED[path] | {"stream": True}, leaves_after=20)
     await asyncio.wait_for(client.run(), 5)

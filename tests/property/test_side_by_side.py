@@ -33,7 +33,7 @@ from portico.store.groups import Laned, Outcome
 from portico.store.postgres import open_postgres
 from portico.store.postgres_writer import Writer
 from portico.store.sqlite import commit_group, connect
-from portico.tasks import NewTask, Verdict
+from portico.tasks import NewTask, RouteTaken, Verdict
 from portico.testing import START, FakeClock, add_account, make_database, new_task, seeded_ids
 
 PURSES = {"rich": (10_000, None), "poor": (60, None), "capped": (300, 200)}
@@ -100,8 +100,7 @@ class Case:
                 tx,
                 tasks.get(tx, task.id),
                 attempt_id=f"att_{self.number}_{place}",
-                provider="p",
-                upstream_model="m",
+                route=RouteTaken("p", "p", "m"),
                 now=START,
             )
 

@@ -11,7 +11,7 @@ from portico.cli.failure import refusal
 from portico.cli.options import Data, Json, group
 from portico.cli.output import answer, print_table
 from portico.core.clock import SystemClock
-from portico.flows.gateway import Providers
+from portico.flows.connected import Connected
 from portico.settings import Settings
 
 app = group("List who makes what is asked for.")
@@ -31,8 +31,8 @@ def list_providers(*, data: Data = None, as_json: Json = False) -> None:
         raise refusal(str(error)) from None
     models = _models_by_provider(settings)
     rows = [
-        {"name": name, "makes": _makes(providers, name), "models": models[name]}
-        for name in sorted({*providers.tasks, *providers.chat})
+        {"name": one.name, "makes": _makes(one), "models": models[one.provider]}
+        for one in providers.all()
     ]
     if as_json:
         answer({"providers": rows}, "", as_json=True)
@@ -56,8 +56,8 @@ def read_catalogue(settings: Settings) -> Catalogue:
         raise refusal(message) from None
 
 
-def _makes(providers: Providers, name: str) -> str:
-    kinds = {"media": name in providers.tasks, "text": name in providers.chat}
+def _makes(one: Connected) -> str:
+    kinds = {"media": one.tasks is not None, "text": one.chat is not None}
     return ", ".join(kind for kind, makes in kinds.items() if makes)
 
 

@@ -1,6 +1,7 @@
 """Every emulator by its name: one line each."""
 
 from portico.emulators.ark import ArkEmulator
+from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.kling import KlingEmulator
 from portico.emulators.minimax import MiniMaxEmulator
@@ -8,6 +9,7 @@ from portico.emulators.openai import OpenAiEmulator
 
 EMULATORS: dict[str, type[Emulator]] = {
     "ark": ArkEmulator,
+    "dashscope": DashScopeEmulator,
     "kling": KlingEmulator,
     "minimax": MiniMaxEmulator,
     "openai": OpenAiEmulator,

@@ -10,13 +10,13 @@ from portico.core.clock import DAY_MS, Clock
 from portico.core.ids import IdSource, TaskId
 from portico.core.views import TaskView
 from portico.engines import Runner
+from portico.flows.connected import Providers
 from portico.flows.live import LiveTasks
 from portico.media.inspection import Inspector
 from portico.media.links import Links
 from portico.media.storage import Storage
 from portico.moderation import Blocklist
 from portico.outbound import Door
-from portico.providers.base import ChatProvider, TaskProvider
 from portico.rates import Rates
 from portico.store import Store
 
@@ -32,14 +32,6 @@ class Engine(Protocol):
 
     def forget_all(self) -> None:
         """Look at no task any more; safe to repeat."""
-
-
-@dataclass(frozen=True, slots=True)
-class Providers:
-    """Every provider by its name."""
-
-    tasks: Mapping[str, TaskProvider]
-    chat: Mapping[str, ChatProvider]
 
 
 @dataclass(frozen=True, slots=True)

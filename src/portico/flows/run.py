@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 from portico import tasks
-from portico.catalogue import Route
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
@@ -29,7 +28,7 @@ from portico.providers.base import (
     TaskProvider,
 )
 from portico.store import Tx
-from portico.tasks import Attempt, Task
+from portico.tasks import Attempt, RouteTaken, Task
 
 LOOK_UP_S = 2.0
 LOST_RETRY_S = 20.0
@@ -81,9 +80,9 @@ async def _stop_here(gateway: Gateway, task: Task) -> None:
     """
     attempt = await gateway.store.read(lambda tx: tasks.last_attempt(tx, task.id))
     if attempt is not None:
-        provider = gateway.providers.tasks.get(attempt.provider)
-        if provider is not None and provider.restartable:
-            await provider.cancel(attempt.upstream_id or attempt.id)
+        one = gateway.providers.get(attempt.credential)
+        if one is not None and one.tasks is not None and one.tasks.restartable:
+            await one.tasks.cancel(attempt.upstream_id or attempt.id)
     folder = gateway.work_folder / str(task.id)
     if folder.is_dir():
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -99,17 +98,17 @@ async def _begin(gateway: Gateway, task: Task) -> float | None:
         await _hand_over(gateway, task, route)
         return None
     attempt_id = gateway.ids.opaque_id("att")
-    if _provider(gateway, route.provider).restartable:
+    if _provider(gateway, route.credential).restartable:
         return await _begin_at_will(gateway, task, attempt_id, route, inputs)
     faults.reach("attempt.before_commit")
     started = await _note_attempt(gateway, task, attempt_id, route, None)
     faults.reach("attempt.after_commit")
     if not started:
         return None
-    return await _start(gateway, task, attempt_id, route.provider, route.upstream_model, inputs)
+    return await _start(gateway, task, attempt_id, route, inputs)
 
 
-async def _hand_over(gateway: Gateway, task: Task, route: Route) -> None:
+async def _hand_over(gateway: Gateway, task: Task, route: RouteTaken) -> None:
     """Have a task wait for a process that can take the route that is there for it now."""
 
     def write(tx: Tx) -> None:
@@ -123,14 +122,14 @@ async def _begin_at_will(
     gateway: Gateway,
     task: Task,
     attempt_id: str,
-    route: Route,
+    route: RouteTaken,
     inputs: tuple[InputFile, ...],
 ) -> float | None:
     """Start at a provider where a start costs nothing, and write it down after: one write less.
 
     A crash in between loses a start that nobody pays for; the next one begins anew.
     """
-    provider = _provider(gateway, route.provider)
+    provider = _provider(gateway, route.credential)
     assignment = _assignment(gateway, task, route.upstream_model, inputs)
     faults.reach("start.before_call")
     try:
@@ -156,7 +155,7 @@ async def _begin_at_will(
 
 
 async def _note_attempt(
-    gateway: Gateway, task: Task, attempt_id: str, route: Route, upstream_id: str | None
+    gateway: Gateway, task: Task, attempt_id: str, route: RouteTaken, upstream_id: str | None
 ) -> bool:
     """Write an attempt down, with or without the upstream's answer; False: the task is not ours."""
     now = gateway.clock.now()
@@ -165,8 +164,7 @@ async def _note_attempt(
             tx,
             task,
             attempt_id=attempt_id,
-            provider=route.provider,
-            upstream_model=route.upstream_model,
+            route=route,
             upstream_id=upstream_id,
             now=now,
         ),
@@ -180,7 +178,7 @@ async def _continue(gateway: Gateway, task: Task) -> float | None:
     if attempt is None:
         message = "a started task has no attempt"
         raise AssertionError(message)
-    provider = _provider(gateway, attempt.provider)
+    provider = _provider(gateway, attempt.credential)
     if attempt.upstream_id is None:
         return await _resume_start(gateway, task, attempt, provider)
     faults.reach("check.before_call")
@@ -207,7 +205,7 @@ async def _resume_start(
     if not provider.restartable:
         return await _look_up(gateway, task, attempt, provider)
     inputs = await _stage_inputs(gateway, task)
-    return await _start(gateway, task, attempt.id, attempt.provider, attempt.upstream_model, inputs)
+    return await _start(gateway, task, attempt.id, attempt.route, inputs)
 
 
 async def _look_up(
@@ -245,13 +243,12 @@ async def _start(
     gateway: Gateway,
     task: Task,
     attempt_id: str,
-    provider_name: str,
-    upstream_model: str,
+    route: RouteTaken,
     inputs: tuple[InputFile, ...],
 ) -> float | None:
-    assignment = _assignment(gateway, task, upstream_model, inputs)
+    assignment = _assignment(gateway, task, route.upstream_model, inputs)
     faults.reach("start.before_call")
-    provider = _provider(gateway, provider_name)
+    provider = _provider(gateway, route.credential)
     try:
         outcome = await provider.start(assignment, attempt_id=attempt_id)
     except PorticoError as error:
@@ -361,7 +358,8 @@ def _can_look_up(gateway: Gateway, attempts: list[Attempt], error: PorticoError)
     """Whether a start came to nothing clear, at an upstream that can say what became of it."""
     if error.code is not ErrorCode.UPSTREAM_TIMEOUT or not attempts:
         return False
-    return isinstance(gateway.providers.tasks.get(attempts[-1].provider), Finder)
+    one = gateway.providers.get(attempts[-1].credential)
+    return one is not None and isinstance(one.tasks, Finder)
 
 
 def _read_again_s(gateway: Gateway, task: Task) -> float:
@@ -386,16 +384,17 @@ async def stop_upstream(gateway: Gateway, task: Task) -> None:
     if attempt is None or attempt.upstream_id is None:
         return
     try:
-        await _provider(gateway, attempt.provider).cancel(attempt.upstream_id)
+        await _provider(gateway, attempt.credential).cancel(attempt.upstream_id)
     except PorticoError:
         return
 
 
-def _provider(gateway: Gateway, name: str) -> TaskProvider:
-    """Return a provider that a route or an attempt names; it may have gone since (F36)."""
-    if (found := gateway.providers.tasks.get(name)) is None:
+def _provider(gateway: Gateway, credential: str) -> TaskProvider:
+    """Return the provider that speaks for a credential; it may have gone since (F36)."""
+    one = gateway.providers.get(credential)
+    if one is None or one.tasks is None:
         raise PorticoError(ErrorCode.NO_ROUTE, "No upstream is available for this model")
-    return found
+    return one.tasks
 
 
 def _wait_for_lost(gateway: Gateway, task: Task) -> float:

@@ -30,16 +30,16 @@ class ChatWire:
 
     Args:
         api: makes the calls.
+        path: where, below the base URL.
         tokens_field: how this upstream calls the limit of an answer.
-        path: where it takes them.
     """
 
     def __init__(
-        self, api: Api, *, tokens_field: str = TOKENS_FIELD, path: str = "/chat/completions"
+        self, api: Api, *, path: str = "/chat/completions", tokens_field: str = TOKENS_FIELD
     ) -> None:
         self._api = api
-        self._tokens_field = tokens_field
         self._path = path
+        self._tokens_field = tokens_field
 
     async def stream(self, job: ChatJob, *, model: str) -> AsyncIterator[Chunk]:
         """Yield pieces as they come; the last one carries `finish`, and usage where it was told.

@@ -6,6 +6,7 @@ from typing import Any
 from portico.core.upstreams import Upstream
 from portico.providers.ark import Ark
 from portico.providers.base import Credential
+from portico.providers.dashscope.provider import DashScope
 from portico.providers.kling import Kling
 from portico.providers.minimax import MiniMax
 from portico.providers.openai_like import OpenAiLike
@@ -13,6 +14,7 @@ from portico.providers.openai_like import OpenAiLike
 # Each builds a `TaskProvider`, a `ChatProvider` or both; `isinstance` tells what more it is.
 BUILDERS: Mapping[str, Callable[[Credential, Upstream], Any]] = {
     Ark.name: Ark,
+    DashScope.name: DashScope,
     Kling.name: Kling,
     MiniMax.name: MiniMax,
     OpenAiLike.name: OpenAiLike,

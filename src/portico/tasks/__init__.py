@@ -6,7 +6,15 @@ cannot be final while its hold is open (a foreign key to the hold's state says s
 Rows here are the truth; an engine only decides who looks at which task next.
 """
 
-from portico.tasks.model import Attempt, AttemptState, NewTask, Replay, Task, Verdict
+from portico.tasks.model import (
+    Attempt,
+    AttemptState,
+    NewTask,
+    Replay,
+    RouteTaken,
+    Task,
+    Verdict,
+)
 from portico.tasks.service import (
     answer_request,
     attempts_of,
@@ -46,6 +54,7 @@ __all__ = [
     "AttemptState",
     "NewTask",
     "Replay",
+    "RouteTaken",
     "Task",
     "Verdict",
     "answer_request",

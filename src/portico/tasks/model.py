@@ -68,6 +68,14 @@ class AttemptState(StrEnum):
     FAILED = "failed"
 
 
+class RouteTaken(msgspec.Struct, frozen=True):
+    """Where an attempt goes: a provider, our credential there, its word for the model."""
+
+    provider: str
+    credential: str
+    upstream_model: str
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """One try of a task at one route; `id` is the submit key handed to the provider."""
 
@@ -76,10 +84,16 @@ class Attempt(msgspec.Struct, frozen=True):
     number: int
     stage: int
     provider: str
+    credential: str  # its name; the task stays with it
     upstream_model: str
     upstream_id: str | None
     state: AttemptState
     started_at: Instant
+
+    @property
+    def route(self) -> RouteTaken:
+        """Where it went."""
+        return RouteTaken(self.provider, self.credential, self.upstream_model)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -199,6 +199,7 @@ INSERT_ATTEMPT = Statement(
         number=_next_number,
         stage=bindparam("stage"),
         provider=bindparam("provider"),
+        credential=bindparam("credential"),
         upstream_model=bindparam("upstream_model"),
         upstream_id=bindparam("upstream_id"),
         state=bindparam("state"),

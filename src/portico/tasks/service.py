@@ -10,7 +10,15 @@ from portico.core.money import Credits
 from portico.core.views import TaskState
 from portico.store import Row, Tx
 from portico.tasks import queries
-from portico.tasks.model import Attempt, AttemptState, NewTask, Replay, Task, Verdict
+from portico.tasks.model import (
+    Attempt,
+    AttemptState,
+    NewTask,
+    Replay,
+    RouteTaken,
+    Task,
+    Verdict,
+)
 
 
 def create(tx: Tx, task: NewTask) -> None:
@@ -114,8 +122,7 @@ def start_attempt(
     task: Task,
     *,
     attempt_id: str,
-    provider: str,
-    upstream_model: str,
+    route: RouteTaken,
     now: Instant,
     upstream_id: str | None = None,
 ) -> bool:
@@ -134,8 +141,9 @@ def start_attempt(
         id=attempt_id,
         task_id=task.id,
         stage=task.stage,
-        provider=provider,
-        upstream_model=upstream_model,
+        provider=route.provider,
+        credential=route.credential,
+        upstream_model=route.upstream_model,
         upstream_id=upstream_id,
         state=AttemptState.RUNNING if known else AttemptState.SUBMITTING,
         now=now,

@@ -95,6 +95,7 @@ attempts = Table(
     Column("number", BigInteger, nullable=False),
     Column("stage", BigInteger, nullable=False),
     Column("provider", Text, nullable=False),
+    Column("credential", Text, nullable=False, server_default=""),
     Column("upstream_model", Text, nullable=False),
     Column("upstream_id", Text),
     Column("state", Text, nullable=False),

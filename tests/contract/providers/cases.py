@@ -9,6 +9,7 @@ from typing import Any
 
 from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue
 from portico.emulators.ark import ArkEmulator
+from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.kling import KlingEmulator
 from portico.emulators.minimax import MiniMaxEmulator
@@ -71,6 +72,7 @@ def needs(what: str) -> Callable[[Any], Any]:
 # fmt: off
 CASES = (
     Case("ark", ArkEmulator, "doubao-seedance-2-0-260128", "doubao-seedream-4-5-251128", "doubao-seed-2-0-pro-260215", {"video_tokens": 108_900, "seconds": 5}, finds=True),  # noqa: E501
+    Case("dashscope", DashScopeEmulator, "wan3.0-video", "qwen-image-2.0", "qwen-plus", {"seconds": 5}, callback=""),  # noqa: E501
     Case("kling", KlingEmulator, "kling-v2-6", usage={"seconds": 5}, finds=True, stops=False, secret=f"access-1:{SECRET}", callback='{"task_id": "job-1", "task_status": "succeed"}'),  # noqa: E501
     Case("minimax", MiniMaxEmulator, "MiniMax-H3", "image-01", "MiniMax-M2.7", {"seconds": 5}, callback='{"task_id": "job-1", "status": "success"}'),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),

@@ -3,13 +3,20 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import dashscope
 import openai
 import pytest
+from dashscope.aigc.image_generation import AioImageGeneration
+from dashscope.aigc.image_synthesis import AioImageSynthesis
+from dashscope.aigc.multimodal_conversation import AioMultiModalConversation
+from dashscope.aigc.video_synthesis import AioVideoSynthesis
+from dashscope.api_entities.aio_session import close_shared_aio_session
 from openai import AsyncOpenAI
 from volcenginesdkarkruntime import AsyncArk
 from volcenginesdkarkruntime._exceptions import ArkBadRequestError, ArkRateLimitError
 
 from portico.emulators.ark import ArkEmulator
+from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator, sample
 from portico.emulators.faults import Fault, On
 from portico.emulators.openai import OpenAiEmulator
@@ -45,6 +52,16 @@ async def ark(run) -> AsyncIterator[tuple[ArkEmulator, AsyncArk]]:
     emulator = await run(ArkEmulator())
     async with AsyncArk(base_url=emulator.base_url, api_key="k", max_retries=0) as client:
         yield emulator, client
+
+
+@pytest.fixture
+async def scope(run, monkeypatch) -> AsyncIterator[DashScopeEmulator]:
+    """Point the client, which knows one address for all calls, to an emulator."""
+    emulator = await run(DashScopeEmulator())
+    monkeypatch.setattr(dashscope, "base_http_api_url", f"{emulator.base_url}/api/v1")
+    monkeypatch.setattr(dashscope, "api_key", "k")
+    yield emulator
+    await close_shared_aio_session()
 
 
 async def test_openai_makes_a_video_and_fetches_it(open_ai):
@@ -142,3 +159,56 @@ async def test_ark_reads_refusals_as_its_own_errors(ark):
             await create(model="m", content=[{"type": "text", "text": "sea"}])
     with pytest.raises(ArkBadRequestError):
         await create(model="m", content=[{"type": "text", "text": "sea"}], ratio="9:21")
+
+
+async def test_dashscope_makes_a_video_and_counts_it(scope):
+    made = await AioVideoSynthesis.call(
+        model="wan2.6-t2v", prompt="sea", size="1280*720", duration=10, watermark=False
+    )
+    assert (made.status_code, made.output.task_status) == (200, "SUCCEEDED")
+    assert made.output.video_url.startswith(f"http://{scope.address}/")
+    assert made.usage.duration == 10
+    listed = await AioVideoSynthesis.list(page_no=1, page_size=10, status="SUCCEEDED")
+    assert [task["task_id"] for task in listed.output["data"]] == [made.output.task_id]
+    refused = await AioVideoSynthesis.cancel(made.output.task_id)
+    assert (refused.status_code, refused.code) == (400, "UnsupportedOperation")
+
+
+async def test_dashscope_makes_pictures_in_each_of_its_ways(scope):
+    message: Any = [{"role": "user", "content": [{"text": "sea"}]}]
+    old = await AioImageSynthesis.call(model="qwen-image-plus", prompt="sea", n=1)
+    assert old.output.results[0].url.startswith(f"http://{scope.address}/")
+    task: Any = await AioImageGeneration.async_call(model="wan2.6-image", messages=message, n=1)
+    as_task = await AioImageGeneration.wait(task)
+    at_once: Any = await AioMultiModalConversation.call(
+        model="qwen-image-2.0", messages=message, n=1
+    )
+    for made in (as_task, at_once):
+        assert made.output.choices[0].message.content[0]["image"].endswith(".png")
+        assert made.usage["image_count"] == 1
+
+
+async def test_dashscope_reads_refusals_as_codes_of_its_own(scope):
+    for fault, expected in (
+        (Fault.RATE_LIMITED, (429, "Throttling.RateQuota")),
+        (Fault.REFUSED, (400, "DataInspectionFailed")),
+        (Fault.NO_CREDIT, (400, "Arrearage")),
+    ):
+        scope.plans.add(fault)
+        refused = await AioVideoSynthesis.async_call(model="wan2.6-t2v", prompt="sea")
+        assert (refused.status_code, refused.code) == expected
+    wrong = await AioVideoSynthesis.async_call(model="wan2.6-t2v", prompt="sea", ratio="16:9")
+    assert (wrong.status_code, wrong.code) == (400, "InvalidParameter")
+    scope.plans.add(Fault.TASK_REFUSED)
+    failed = await AioVideoSynthesis.call(model="wan2.6-t2v", prompt="sea")
+    assert (failed.output.task_status, failed.output.code) == ("FAILED", "DataInspectionFailed")
+
+
+async def test_openai_writes_texts_in_dashscopes_compatible_mode(scope):
+    base_url = f"{scope.base_url}/compatible-mode/v1"
+    async with AsyncOpenAI(base_url=base_url, api_key="k", max_retries=0) as client:
+        text = await client.chat.completions.create(model="qwen-plus", messages=QUESTION)
+        assert text.choices[0].message.content == "This is an emulated answer."
+        scope.plans.add(Fault.NO_MODEL, on=On.TEXT)
+        with pytest.raises(openai.NotFoundError):
+            await client.chat.completions.create(model="any", messages=QUESTION)

@@ -15,7 +15,7 @@ from portico.flows import administer
 from portico.outbound import UpstreamClient
 from portico.providers.base import Credential
 from portico.providers.registry import BUILDERS
-from tests.contract.gateways import Wired, started
+from tests.contract.gateways import Wired, replace_simulator, started
 from tests.contract.providers.cases import LIMITS, Case, needs
 
 SUBMIT = "/portico/v1/tasks"
@@ -81,8 +81,7 @@ async def through(case: Case, tmp_path: Path) -> AsyncIterator[Through]:
     provider = BUILDERS[case.provider](credential, client)
     now = SystemClock().now()
     async with started(tmp_path, private_hosts=emulator.address, now=now) as wired:
-        providers: Any = wired.gateway.providers
-        providers.tasks["simulator"] = providers.chat["simulator"] = provider
+        replace_simulator(wired.gateway, tasks=provider, chat=provider)
         yield Through(wired, emulator)
     await emulator.stop()
 

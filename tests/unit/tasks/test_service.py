@@ -8,7 +8,7 @@ import pytest
 from portico import ledger, tasks
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.views import FINAL_STATES, Caller, TaskState
-from portico.tasks import AttemptState, Verdict
+from portico.tasks import AttemptState, RouteTaken, Verdict
 from portico.testing import START, add_account, admit, new_task
 from tests.raw_sql import FOREIGN_KEY, REFUSED, raw_sql
 
@@ -44,8 +44,7 @@ async def start(store, attempt_id="att_1"):
             tx,
             tasks.get(tx, 1),
             attempt_id=attempt_id,
-            provider="fake",
-            upstream_model="m",
+            route=RouteTaken("fake", "fake", "m"),
             now=START + 1,
         )
 

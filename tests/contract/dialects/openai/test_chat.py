@@ -5,7 +5,7 @@ from typing import Any
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatUsage, Chunk
 from portico.testing import FakeProvider
-from tests.contract.gateways import NOW, error, told
+from tests.contract.gateways import NOW, error, replace_simulator, told
 
 NOW_S = NOW // 1000
 PATH = "/v1/chat/completions"
@@ -30,7 +30,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def write(gateway, *pieces: Chunk | Exception) -> FakeProvider:
     """Let the upstream write these pieces; returns it, for what it was asked."""
     writer = FakeProvider(pieces=pieces, name="simulator")
-    gateway.gateway.providers.chat["simulator"] = writer
+    replace_simulator(gateway.gateway, chat=writer)
     return writer
 
 

@@ -2,6 +2,7 @@
 
 from portico.core.jobs import ChatUsage, Chunk
 from portico.testing import FakeProvider
+from tests.contract.gateways import replace_simulator
 
 VIDEO = """{
 "model": "seedance-2.0/text-to-video",
@@ -36,7 +37,7 @@ def writer(*pieces: Chunk | Exception) -> FakeProvider:
 
 def write_with(gateway, provider: FakeProvider) -> None:
     """Let a started gateway's texts be written by this upstream."""
-    gateway.gateway.providers.chat["simulator"] = provider
+    replace_simulator(gateway.gateway, chat=provider)
 
 
 def wait_for_pictures(gateway, seconds: float) -> None:

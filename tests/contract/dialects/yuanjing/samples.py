@@ -7,7 +7,7 @@ from typing import Any
 from portico.core.jobs import ChatUsage, Chunk
 from portico.providers.base import Finished, OutputFile
 from portico.testing import FakeProvider
-from tests.contract.gateways import _SAMPLES
+from tests.contract.gateways import _SAMPLES, replace_simulator
 
 HERE = Path(__file__).parent
 STREAM = (HERE / "page_stream.txt").read_text("utf-8")
@@ -45,7 +45,7 @@ def writer(*pieces: Chunk | Exception) -> FakeProvider:
 
 def write_with(gateway: Any, provider: FakeProvider) -> FakeProvider:
     """Let a started gateway's texts be written by this upstream."""
-    gateway.gateway.providers.chat["simulator"] = provider
+    replace_simulator(gateway.gateway, chat=provider)
     return provider
 
 

@@ -1,0 +1,78 @@
+"""Who can be called: every credential with its provider, built and ready."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from portico.providers.base import ChatProvider, TaskProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A credential with its provider; what is built in has no key, and is its own credential.
+
+    Args:
+        name: of the credential, as routes and attempts call it.
+        provider: the name of the code that speaks for it.
+        tasks, chat: that code, made for this credential; None where it makes no such thing.
+        is_built_in: part of Portico itself, so that nothing there costs an operator money.
+        is_enabled: may begin new work; what began there goes on in any case.
+        region: where it is, as routes name it; empty: anywhere.
+        attempts_max: jobs open there at once, over all processes; None: any number.
+        starts_per_minute: jobs begun there in a minute, over all processes; None: any number.
+        models: the upstream's own names of what it offers us; None: nobody asked.
+    """
+
+    name: str
+    provider: str
+    tasks: TaskProvider | None = None
+    chat: ChatProvider | None = None
+    is_built_in: bool = False
+    is_enabled: bool = True
+    region: str = ""
+    attempts_max: int | None = None
+    starts_per_minute: int | None = None
+    models: frozenset[str] | None = None
+
+
+class Providers:
+    """Everything connected, by the names of credentials; changes while the process runs."""
+
+    def __init__(self, built_in: Iterable[Connected] = ()) -> None:
+        self._by_name: dict[str, Connected] = {}
+        self._by_provider: dict[str, tuple[Connected, ...]] = {}
+        for each in built_in:
+            self.put(each)
+
+    def get(self, name: str) -> Connected | None:
+        """Return a credential by its name, enabled or not."""
+        return self._by_name.get(name)
+
+    def of(self, provider: str) -> Sequence[Connected]:
+        """Return a provider's enabled credentials, in the order of their names."""
+        return self._by_provider.get(provider, ())
+
+    def all(self) -> Sequence[Connected]:
+        """Return everything, in the order of names."""
+        return [self._by_name[name] for name in sorted(self._by_name)]
+
+    @property
+    def has_upstreams(self) -> bool:
+        """Whether anything but what is built in can be called."""
+        return any(not one.is_built_in for many in self._by_provider.values() for one in many)
+
+    def put(self, connected: Connected) -> None:
+        """Add a credential, or replace the one of its name."""
+        self._by_name[connected.name] = connected
+        self._sort()
+
+    def drop(self, name: str) -> None:
+        """Forget a credential; safe for one that is not known."""
+        self._by_name.pop(name, None)
+        self._sort()
+
+    def _sort(self) -> None:
+        enabled = [one for one in self.all() if one.is_enabled]
+        self._by_provider = {
+            name: tuple(one for one in enabled if one.provider == name)
+            for name in {one.provider for one in enabled}
+        }
