@@ -151,6 +151,10 @@ class Emulator:
         """Return how this vendor refuses: one of the menu's refusals in its own words."""
         raise NotImplementedError
 
+    def opens(self, token: str) -> bool:
+        """Return whether a caller's key is the right one; most vendors take it as it is."""
+        return not self.key or token == self.key
+
     # --- the same for all -------------------------------------------------------------------
 
     @property
@@ -253,7 +257,8 @@ class Emulator:
         return self.refusal(Fault.NO_MODEL, "no such path")
 
     async def _run(self, route: Route, request: Request, names: tuple[str, ...]) -> Answer:
-        if route.needs_key and not self._opens(request.headers.get("authorization", "")):
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if route.needs_key and (kind != self.key_word or not token or not self.opens(token)):
             return self.refusal(Fault.BAD_KEY, "")
         fault = self.plans.take(route.on, request.body.decode("utf-8", "replace"))
         when = MENU[fault].when if fault else None
@@ -267,10 +272,6 @@ class Emulator:
         if route.on in {On.BEGIN, On.TEXT}:
             self.begun += 1
         return self._after(fault, answer) if fault and when is When.AFTER else answer
-
-    def _opens(self, given: str) -> bool:
-        word, _, key = given.partition(" ")
-        return word == self.key_word and bool(key) and key == (self.key or key)
 
     def _before(self, fault: Fault) -> Answer:
         if fault is Fault.CUT_BEFORE:
@@ -365,12 +366,12 @@ def _without(body: bytes, left_out: str) -> bytes:
     return msgspec.json.encode(copy(msgspec.json.decode(body or b"{}")))
 
 
-async def post_json(url: str, body: bytes, headers: Mapping[str, str]) -> None:
-    """Send a callback over plain http to this machine, and nowhere else."""
+async def post_json(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Send a callback over plain http to this machine, and nowhere else; return the answer."""
     address, _, path = url.removeprefix("http://").partition("/")
     host, _, port = address.partition(":")
     if host not in {"127.0.0.1", "localhost"}:
-        return
+        return b""
     reader, writer = await asyncio.open_connection(host, int(port or "80"))
     shown = {
         "host": address,
@@ -378,8 +379,9 @@ async def post_json(url: str, body: bytes, headers: Mapping[str, str]) -> None:
         "content-length": str(len(body)),
         "connection": "close",
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in (shown | dict(headers)).items())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (shown | dict(headers or {})).items())
     writer.write(f"POST /{path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
     await writer.drain()
-    await reader.read(1_024)
+    answer = await reader.read(1_024)
     writer.close()
+    return answer

@@ -7,7 +7,7 @@ ours, its numbers are taken only where they are numbers, its ids only where they
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -21,7 +21,9 @@ _log = structlog.get_logger("portico.providers")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
 _WORD = re.compile(r"[A-Za-z0-9_. -]{1,40}")
 _BEGUN_MAX = 10_000
+_WORDS_MAX = 500
 _NUMBER_MAX = 2**53 - 1
+Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 # What a status means where the upstream's own code says nothing more.
 _BY_STATUS = {
@@ -58,10 +60,20 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         code_at: where its own code stands in an answer.
         codes: patterns of codes, most special first; `*` stands for any letters.
+        gone_at: where it says in words alone, with any status, that it does not know an id.
+        gone: patterns of those words, in small letters.
     """
 
     code_at: tuple[str, ...]
     codes: Mapping[str, Trouble]
+    gone_at: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def say_gone(self, body: object) -> bool:
+        """Whether an answer says that there is no such thing."""
+        words = at(body, *self.gone_at) if self.gone_at else None
+        told = words[:_WORDS_MAX].lower() if isinstance(words, str) else ""
+        return any(fnmatchcase(told, pattern) for pattern in self.gone)
 
     def of(self, status: int, body: object) -> Trouble:
         """Return what an answer with an error means: by its code, else by its status."""
@@ -84,18 +96,22 @@ class Api:
 
     Args:
         upstream: carries them.
-        headers: the key, in the way this upstream wants it.
+        headers: the key, in the way this upstream wants it; called for every call where each one
+            is signed anew.
         refusals: how it says no.
     """
 
-    def __init__(
-        self, upstream: Upstream, *, headers: Mapping[str, str], refusals: Refusals
-    ) -> None:
+    def __init__(self, upstream: Upstream, *, headers: Headers, refusals: Refusals) -> None:
         self.upstream = upstream
-        self.headers = headers
+        self._headers = headers
         self.refusals = refusals
         self._unknown: set[str] = set()
         self._begun = _Begun()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the next call."""
+        return self._headers() if callable(self._headers) else self._headers
 
     async def begin(
         self,
@@ -153,7 +169,7 @@ class Api:
         """
         call = Call(method="GET", path=path, headers=self.headers, query=tuple(query))
         reply = await self.upstream.send(call)
-        if reply.status in GONE:
+        if reply.status in GONE or self.refusals.say_gone(read_json(reply.body)):
             return None
         return self.read(reply), reply.headers
 

@@ -12,6 +12,8 @@ from portico.emulators.ark import ArkEmulator
 from portico.emulators.dashscope import DashScopeEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.fal import FalEmulator
+from portico.emulators.kling import KlingEmulator
+from portico.emulators.minimax import MiniMaxEmulator
 from portico.emulators.openai import OpenAiEmulator
 from portico.emulators.replicate import ReplicateEmulator
 from portico.emulators.vidu import ViduEmulator
@@ -35,9 +37,10 @@ class Case:
         video, image, chat: models to ask for; None where it makes no such thing.
         usage: what a video of 5 s at 720p, 16:9 is counted as.
         finds: whether a lost start can be looked up.
-        stops: whether the upstream has a call that ends a waiting job.
+        stops: whether a job that waits can be stopped.
         waited_image: a model for pictures that are jobs, where they do not come at once.
         takes_files: whether a picture can be sent, instead of an address to fetch it from.
+        secret: of the credential, and the key of the emulator.
         options: of the credential.
         callback: what the upstream says by itself when `job-1` is done; empty: nothing.
     """
@@ -52,6 +55,7 @@ class Case:
     stops: bool = True
     waited_image: str | None = None
     takes_files: bool = True
+    secret: str = SECRET
     options: dict[str, str] = field(default_factory=dict)
     callback: str = '{"id": "job-1", "status": "succeeded"}'
 
@@ -75,6 +79,8 @@ def needs(what: str) -> Callable[[Any], Any]:
 CASES = (
     Case("ark", ArkEmulator, "doubao-seedance-2-0-260128", "doubao-seedream-4-5-251128", "doubao-seed-2-0-pro-260215", {"video_tokens": 108_900, "seconds": 5}, finds=True),  # noqa: E501
     Case("dashscope", DashScopeEmulator, "wan3.0-video", "qwen-image-2.0", "qwen-plus", {"seconds": 5}, callback=""),  # noqa: E501
+    Case("kling", KlingEmulator, "kling-v2-6", usage={"seconds": 5}, finds=True, stops=False, secret=f"access-1:{SECRET}", callback='{"task_id": "job-1", "task_status": "succeed"}'),  # noqa: E501
+    Case("minimax", MiniMaxEmulator, "MiniMax-H3", "image-01", "MiniMax-M2.7", {"seconds": 5}, callback='{"task_id": "job-1", "status": "success"}'),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
     Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
     Case("vidu", ViduEmulator, "viduq3-pro", usage={"credits": 150, "seconds": 5}, finds=True, waited_image="viduq2"),  # noqa: E501
@@ -131,7 +137,7 @@ class Bench:
 async def bench(case: Case, folder: Path, *, latency_s: float = 0.0) -> AsyncIterator[Bench]:
     """Start an emulator and build the provider for it, as the composition root would."""
     clock = FakeClock()
-    emulator = case.emulator(clock=clock, latency_s=latency_s, key=SECRET, slow_s=4.0)
+    emulator = case.emulator(clock=clock, latency_s=latency_s, key=case.secret, slow_s=4.0)
     await emulator.start()
     upstream = UpstreamClient(
         emulator.base_url,
@@ -140,7 +146,7 @@ async def bench(case: Case, folder: Path, *, latency_s: float = 0.0) -> AsyncIte
         clock=clock,
     )
     credential = Credential(
-        name="main", base_url=emulator.base_url, secret=SECRET, options=case.options
+        name="main", base_url=emulator.base_url, secret=case.secret, options=case.options
     )
     build = partial(BUILDERS[case.provider], credential, upstream)
     provider = build()

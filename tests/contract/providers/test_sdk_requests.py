@@ -31,7 +31,8 @@ OF_EMULATOR = {
     "replicate": "replicate-python",
     "wavespeed": "python-requests",
 }
-WITHOUT_CLIENT = {"fal", "vidu"}  # none in Python, or one that speaks only over TLS
+# whose vendor has none for Python that could be recorded, or one that speaks only over TLS
+WITHOUT_CLIENT = {"fal", "kling", "minimax", "vidu"}
 KNOWN_JOBS = {
     "openai": "video_1",
     "ark": "cgt-1",

@@ -17,7 +17,7 @@ from portico.outbound import UpstreamClient
 from portico.providers.base import Credential
 from portico.providers.registry import BUILDERS
 from tests.contract.gateways import Wired, replace_simulator, started
-from tests.contract.providers.cases import LIMITS, SECRET, Case, needs
+from tests.contract.providers.cases import LIMITS, Case, needs
 
 SUBMIT = "/portico/v1/tasks"
 VIDEO = {"model": "seedance-2.0", "prompt": "my words", "params": {"ratio": "16:9"}}
@@ -74,12 +74,12 @@ class Through:
 async def through(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Through]:
-    emulator = case.emulator(key=SECRET)
+    emulator = case.emulator(key=case.secret)
     await emulator.start()
     listed = frozenset({("127.0.0.1", emulator.port)})
     client = UpstreamClient(emulator.base_url, private_hosts=listed, limits=LIMITS)
     credential = Credential(
-        name="main", base_url=emulator.base_url, secret=SECRET, options=case.options
+        name="main", base_url=emulator.base_url, secret=case.secret, options=case.options
     )
     provider = BUILDERS[case.provider](credential, client)
     now = SystemClock().now()
