@@ -17,7 +17,8 @@ from portico.flows.usage import UsageAsk, UsageReport, report
 from portico.store import Tx
 from portico.tasks import Verdict
 from portico.testing import admit, new_task
-from tests.e2e.running import EMAIL, make_account, start, until, use_database, verify, with_desk
+from tests.e2e.running import EMAIL, make_account, start, until, verify, with_desk
+from tests.e2e.test_kill import ONLY_WITH_OLD_TASKS
 
 pytestmark = pytest.mark.e2e
 OLD, YOUNG = 6, 4
@@ -81,19 +82,8 @@ def left(data: Path) -> int:
     return found
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "roll_up.before_commit",
-        "roll_up.after_commit",
-        "remove.before_commit",
-        "remove.after_commit",
-    ],
-)
-def test_killed_at_a_point_counts_and_credits_stay_exact(
-    point: str, data: Path, database: str
-) -> None:
-    use_database(data, database)
+@pytest.mark.parametrize("point", sorted(ONLY_WITH_OLD_TASKS))
+def test_killed_at_a_point_counts_and_credits_stay_exact(point: str, data: Path) -> None:
     key = make_account(data, balance=100)
     add_tasks(data)
     before = used(data)
