@@ -11,9 +11,8 @@ import portico.app  # noqa: F401 - declares every table there is
 from portico import delivery, ledger, tasks, usage
 from portico.accounts import KeyLimits
 from portico.core.ids import TASK_ID_MAX, TaskId
-from portico.core.jobs import Kind
 from portico.core.money import MICRO
-from portico.core.usage import COUNTED, DayUsage, day_of
+from portico.core.usage import COUNTED, day_of
 from portico.core.views import Caller, TaskState
 from portico.delivery import NewDelivery
 from portico.media import service as media
@@ -124,11 +123,19 @@ def _files(tx: Tx, caller: Caller) -> None:
 
 
 def _usage(tx: Tx, caller: Caller) -> None:
-    counted = {name: TASK_ID_MAX - number for number, name in enumerate(COUNTED)}
     usage.advance(tx, None, usage.Progress(day_of(START), OPEN))
-    names = {"account_id": caller.account_id, "key_id": caller.key_id, "kind": Kind.VIDEO}
-    rows = [DayUsage(day=1, model=model, **names, **counted) for model in ("B", "a", ODD)]
-    usage.keep_day(tx, 1, rows)
+    for number, model in enumerate(("B", "a", ODD)):
+        counted = {name: TASK_ID_MAX - number - place for place, name in enumerate(COUNTED)}
+        add_row(
+            tx,
+            "usage_days",
+            day=number,
+            account_id=caller.account_id,
+            key_id=caller.key_id,
+            model=model,
+            kind="video",
+            **counted,
+        )
 
 
 def _change(tx: Tx, table: str, column: str, where: dict[str, Any], value: object) -> None:

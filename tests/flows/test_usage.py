@@ -231,7 +231,8 @@ async def test_clock_that_steps_back_over_the_hour_undoes_nothing(house):
 
 async def test_whatever_happens_when_the_report_agrees_with_the_tasks(house):
     chance = random.Random(3)  # noqa: S311 - repeatable on purpose
-    open_ids, wanted = [], {}
+    open_ids: list[int] = []
+    wanted: dict[str, int] = {}
     for _ in range(60):
         house.clock.jump(chance.randrange(5 * HOUR_MS))
         open_ids += [await house.submit() for _ in range(chance.randrange(3))]
