@@ -40,6 +40,7 @@ class LiveTasks:
         self._news: dict[TaskId, Progress] | None = None  # to be told to others, if there are any
         self.streams: set[Stream] = set()  # texts being written
         self.suspects: dict[str, float] = {}  # files without a record, since when (monotonic)
+        self.pauses_changed = asyncio.Event()  # set when they are to be read again
         self.delivery_due = asyncio.Event()  # set when a delivery was owed; notify clears it
 
     def report(self, task_id: TaskId, *, done: float | None, begun: bool) -> None:

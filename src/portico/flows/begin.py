@@ -1,0 +1,269 @@
+"""Begin an attempt: find a route with room for it, write it down, call the upstream.
+
+Route and submit key are committed before the call (T1); only where a start costs nothing it comes
+first, and one write does for both (decision 10).
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from portico import tasks
+from portico.core import faults
+from portico.core.clock import SECOND_MS
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.jobs import MediaJob
+from portico.flows import failing, moderate, pauses, signals, taking
+from portico.flows.connected import Connected
+from portico.flows.gateway import Gateway
+from portico.flows.inputs import assignment_of, stage_inputs
+from portico.flows.routing import (
+    Tried,
+    eligible,
+    free_after_s,
+    is_free,
+    least_tried,
+    no_route,
+    pick,
+    possible,
+    queue_of,
+    taken,
+)
+from portico.providers.base import InputFile, Pending, TaskProvider
+from portico.rates import Bucket
+from portico.routes import Offer, key_of
+from portico.store import Tx
+from portico.tasks import RouteTaken, Task
+
+ROOM_AGAIN_S = 2.0  # while all attempts a credential may have are open
+ROOM_AGAIN_MAX_S = 60.0
+REPEAT_AFTER_MS = 5 * SECOND_MS
+TURN_AGAIN_S = 1.0  # while another process looks whether a route is back
+_STARTS = "upstream_starts"
+
+
+class _Noted(Enum):
+    """What came of writing an attempt down."""
+
+    STARTED = "started"
+    NOT_OURS = "not_ours"  # the task has ended, or is another runner's
+    FULL = "full"  # the credential has as many open as it may
+
+
+async def begin(gateway: Gateway, task: Task) -> float | None:
+    """Start a queued task's next attempt; returns seconds until the next look, None at its end."""
+    job = task.media_job()
+    moderate.refuse_forbidden(gateway, job.prompt, model=job.model)
+    tried = await _tried(gateway, task)
+    full: dict[str, float] = {}  # credentials without room, and when to look again
+    while True:
+        offer = _pick(gateway, task, job, tried, full)
+        if isinstance(offer, float):
+            return offer
+        if queue_of(offer.provider) not in gateway.runner.queues:
+            await _hand_over(gateway, task, offer.provider)
+            return None
+        one = gateway.providers.get(offer.key.credential)
+        assert one is not None
+        after_s = await _wait_for_room(gateway, one, offer)
+        if after_s is None:
+            noted = await _begin_at(gateway, task, one, taken(offer))
+            if noted is not _Noted.FULL:
+                return noted
+            after_s = ROOM_AGAIN_S
+        full[one.name] = after_s
+
+
+def provider_of(gateway: Gateway, credential: str) -> TaskProvider:
+    """Return the provider that speaks for a credential; it may have gone since (F36).
+
+    Raises:
+        PorticoError: NO_ROUTE when it has.
+    """
+    one = gateway.providers.get(credential)
+    if one is None or one.tasks is None:
+        raise no_route()
+    return one.tasks
+
+
+async def start(
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    route: RouteTaken,
+    inputs: tuple[InputFile, ...],
+) -> float | None:
+    """Call the upstream for an attempt that is written down, and go on from what it says."""
+    assignment = assignment_of(gateway, task, route.upstream_model, inputs)
+    faults.reach("start.before_call")
+    provider = provider_of(gateway, route.credential)
+    try:
+        outcome = await provider.start(assignment, attempt_id=attempt_id)
+    except PorticoError as error:
+        return await failing.refused(gateway, task, error)
+    gateway.live.keep_answer(task.id, attempt_id, outcome)
+    faults.reach("start.after_call")
+    await pauses.note_answer(gateway, key_of(route.credential, route.upstream_model))
+    return await taking.take_answer(gateway, task, attempt_id, outcome)
+
+
+async def _tried(gateway: Gateway, task: Task) -> Tried:
+    """Return what the task's stage has behind it; nobody is asked about a task that is new."""
+    if task.started_at is None:
+        return Tried()
+    attempts = await gateway.store.read(lambda tx: tasks.attempts_of(tx, task.id))
+    return Tried.of(attempts, task.stage)
+
+
+def _pick(
+    gateway: Gateway, task: Task, job: MediaJob, tried: Tried, full: dict[str, float]
+) -> Offer | float:
+    """Return the route to take, or after how many seconds there may be one.
+
+    Raises:
+        PorticoError: NO_ROUTE when there is none, not even later.
+    """
+    times_max = gateway.limits.provider_attempts_max
+    all_ = possible(eligible(gateway, job, task.stage), tried, times_max=times_max)
+    if not all_:
+        raise no_route()
+    free = [each for each in all_ if each.key.credential not in full and is_free(gateway, each)]
+    least = least_tried(free, tried)
+    if _is_too_soon(gateway, tried, all_, least, full):
+        return ROOM_AGAIN_S
+    offer = pick(gateway, job, least) if least else None
+    return offer or min(free_after_s(gateway, all_), *full.values(), ROOM_AGAIN_MAX_S)
+
+
+def _is_too_soon(
+    gateway: Gateway,
+    tried: Tried,
+    all_: Sequence[Offer],
+    least: Sequence[Offer],
+    full: dict[str, float],
+) -> bool:
+    """Whether a route would be asked again at once, only because an untried one has no room."""
+    if not least or gateway.clock.now() - tried.last_at >= REPEAT_AFTER_MS:
+        return False
+    times = tried.times[least[0].key]
+    return any(each.key.credential in full and tried.times[each.key] < times for each in all_)
+
+
+async def _wait_for_room(gateway: Gateway, one: Connected, offer: Offer) -> float | None:
+    """Return after how many seconds to look again, None where an attempt may begin now.
+
+    The count here spares a rate that would be used for nothing; what counts is the one in the
+    write.
+    """
+    if one.attempts_max is not None:
+        number = await gateway.store.read(lambda tx: tasks.open_attempts(tx, one.name))
+        if number >= one.attempts_max:
+            return ROOM_AGAIN_S
+    if (after_s := await starts_after_s(gateway, one)) is not None:
+        return after_s
+    return None if await pauses.take_turn(gateway, offer.key) else TURN_AGAIN_S
+
+
+async def starts_after_s(gateway: Gateway, one: Connected) -> float | None:
+    """Count a start at a credential; returns seconds to wait where it is one too many a minute."""
+    if one.starts_per_minute is None:
+        return None
+    try:
+        counted = gateway.rates.hit(Bucket(_STARTS, one.starts_per_minute), one.name)
+        if counted is not None:
+            await counted
+    except PorticoError as error:
+        if error.code is not ErrorCode.RATE_LIMITED:
+            raise
+        return error.retry_after_s or TURN_AGAIN_S
+    return None
+
+
+async def _begin_at(
+    gateway: Gateway, task: Task, one: Connected, route: RouteTaken
+) -> float | None | _Noted:
+    """Make the attempt at one route; FULL when another one took the last place meanwhile."""
+    inputs = await stage_inputs(gateway, task)
+    attempt_id = gateway.ids.opaque_id("att")
+    if one.tasks is not None and one.tasks.restartable:
+        return await _begin_at_will(gateway, task, attempt_id, route, inputs)
+    faults.reach("attempt.before_commit")
+    noted = await _note_attempt(gateway, task, attempt_id, route, open_max=one.attempts_max)
+    faults.reach("attempt.after_commit")
+    if noted is _Noted.FULL:
+        return noted
+    if noted is _Noted.NOT_OURS:
+        return None
+    return await start(gateway, task, attempt_id, route, inputs)
+
+
+async def _hand_over(gateway: Gateway, task: Task, provider: str) -> None:
+    """Have a task wait for a process that can take the route that is there for it now."""
+
+    def write(tx: Tx) -> None:
+        tasks.hand_over(tx, task, queue=queue_of(provider))
+        tx.announce(signals.WAITING)
+
+    await gateway.store.write(write)
+
+
+async def _begin_at_will(
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    route: RouteTaken,
+    inputs: tuple[InputFile, ...],
+) -> float | None:
+    """Start at a provider where a start costs nothing, and write it down after: one write less.
+
+    A crash in between loses a start that nobody pays for; the next one begins anew.
+    """
+    provider = provider_of(gateway, route.credential)
+    assignment = assignment_of(gateway, task, route.upstream_model, inputs)
+    faults.reach("start.before_call")
+    try:
+        outcome = await provider.start(assignment, attempt_id=attempt_id)
+    except PorticoError as error:
+        await _note_attempt(gateway, task, attempt_id, route)  # it counts as an attempt
+        return await failing.refused(gateway, task, error)
+    faults.reach("start.after_call")
+    upstream_id = outcome.upstream_id if isinstance(outcome, Pending) else None
+    taking.note_progress(gateway, task, outcome)
+    faults.reach("attempt.before_commit")
+    started = False
+    try:
+        noted = await _note_attempt(gateway, task, attempt_id, route, upstream_id=upstream_id)
+        started = noted is _Noted.STARTED
+    finally:
+        if not started:  # it has ended meanwhile, or the database is away
+            await provider.cancel(upstream_id or attempt_id)
+    faults.reach("attempt.after_commit")
+    if not started:
+        gateway.live.ended(task.id)
+        return None
+    return await taking.take_outcome(gateway, task, attempt_id, outcome)
+
+
+async def _note_attempt(
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    route: RouteTaken,
+    *,
+    upstream_id: str | None = None,
+    open_max: int | None = None,
+) -> _Noted:
+    """Write an attempt down, with or without the upstream's answer, if there is room for it.
+
+    Where attempts are counted the write has no lane: what it counts, no neighbour may change.
+    """
+    now = gateway.clock.now()
+
+    def write(tx: Tx) -> _Noted:
+        if open_max is not None and tasks.open_attempts(tx, route.credential) >= open_max:
+            return _Noted.FULL
+        started = tasks.start_attempt(
+            tx, task, attempt_id=attempt_id, route=route, upstream_id=upstream_id, now=now
+        )
+        return _Noted.STARTED if started else _Noted.NOT_OURS
+
+    return await gateway.store.write(write, lane=task.id if open_max is None else None)
