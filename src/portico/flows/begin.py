@@ -180,7 +180,7 @@ async def starts_after_s(gateway: Gateway, one: Connected) -> float | None:
 
 async def _begin_at(
     gateway: Gateway, task: Task, one: Connected, route: RouteTaken
-) -> float | None | _Noted:
+) -> float | _Noted | None:
     """Make the attempt at one route; FULL when another one took the last place meanwhile."""
     inputs = await stage_inputs(gateway, task)
     attempt_id = gateway.ids.opaque_id("att")
