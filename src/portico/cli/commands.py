@@ -18,6 +18,7 @@ COMMANDS = {
     "credit": "Give an account credits.",
     "ledger": "Check the money.",
     "provider": "List who makes what is asked for.",
+    "route": "Say where a request would go, and why.",
     "health": "Ask a running server whether it is alive.",
     "emulate": "Stand in for a vendor's service on this machine.",
     "doctor": "Check this installation, and say what to do about what is wrong.",

@@ -5,7 +5,7 @@ first, and one write does for both (decision 10).
 """
 
 from collections.abc import Sequence
-from enum import Enum
+from contextlib import suppress
 
 from portico import tasks
 from portico.core import faults
@@ -41,12 +41,8 @@ TURN_AGAIN_S = 1.0  # while another process looks whether a route is back
 _STARTS = "upstream_starts"
 
 
-class _Noted(Enum):
-    """What came of writing an attempt down."""
-
-    STARTED = "started"
-    NOT_OURS = "not_ours"  # the task has ended, or is another runner's
-    FULL = "full"  # the credential has as many open as it may
+class _FullError(Exception):
+    """The credential has as many attempts open as it may; nothing was written."""
 
 
 async def begin(gateway: Gateway, task: Task) -> float | None:
@@ -66,11 +62,9 @@ async def begin(gateway: Gateway, task: Task) -> float | None:
         assert one is not None
         after_s = await _wait_for_room(gateway, one, offer)
         if after_s is None:
-            noted = await _begin_at(gateway, task, one, taken(offer))
-            if noted is not _Noted.FULL:
-                return noted
-            after_s = ROOM_AGAIN_S
-        full[one.name] = after_s
+            with suppress(_FullError):  # another task took the last place meanwhile
+                return await _begin_at(gateway, task, one, taken(offer))
+        full[one.name] = after_s or ROOM_AGAIN_S
 
 
 def provider_of(gateway: Gateway, credential: str) -> TaskProvider:
@@ -180,18 +174,20 @@ async def starts_after_s(gateway: Gateway, one: Connected) -> float | None:
 
 async def _begin_at(
     gateway: Gateway, task: Task, one: Connected, route: RouteTaken
-) -> float | _Noted | None:
-    """Make the attempt at one route; FULL when another one took the last place meanwhile."""
+) -> float | None:
+    """Make the attempt at one route.
+
+    Raises:
+        _FullError: there is no room for it after all.
+    """
     inputs = await stage_inputs(gateway, task)
     attempt_id = gateway.ids.opaque_id("att")
     if one.tasks is not None and one.tasks.restartable:
         return await _begin_at_will(gateway, task, attempt_id, route, inputs)
     faults.reach("attempt.before_commit")
-    noted = await _note_attempt(gateway, task, attempt_id, route, open_max=one.attempts_max)
+    started = await _note_attempt(gateway, task, attempt_id, route, open_max=one.attempts_max)
     faults.reach("attempt.after_commit")
-    if noted is _Noted.FULL:
-        return noted
-    if noted is _Noted.NOT_OURS:
+    if not started:
         return None
     return await start(gateway, task, attempt_id, route, inputs)
 
@@ -231,8 +227,7 @@ async def _begin_at_will(
     faults.reach("attempt.before_commit")
     started = False
     try:
-        noted = await _note_attempt(gateway, task, attempt_id, route, upstream_id=upstream_id)
-        started = noted is _Noted.STARTED
+        started = await _note_attempt(gateway, task, attempt_id, route, upstream_id=upstream_id)
     finally:
         if not started:  # it has ended meanwhile, or the database is away
             await provider.cancel(upstream_id or attempt_id)
@@ -251,19 +246,21 @@ async def _note_attempt(
     *,
     upstream_id: str | None = None,
     open_max: int | None = None,
-) -> _Noted:
-    """Write an attempt down, with or without the upstream's answer, if there is room for it.
+) -> bool:
+    """Write an attempt down, with or without the upstream's answer; False: the task is not ours.
 
     Where attempts are counted the write has no lane: what it counts, no neighbour may change.
+
+    Raises:
+        _FullError: the credential has no room for it.
     """
     now = gateway.clock.now()
 
-    def write(tx: Tx) -> _Noted:
+    def write(tx: Tx) -> bool:
         if open_max is not None and tasks.open_attempts(tx, route.credential) >= open_max:
-            return _Noted.FULL
-        started = tasks.start_attempt(
+            raise _FullError
+        return tasks.start_attempt(
             tx, task, attempt_id=attempt_id, route=route, upstream_id=upstream_id, now=now
         )
-        return _Noted.STARTED if started else _Noted.NOT_OURS
 
     return await gateway.store.write(write, lane=task.id if open_max is None else None)

@@ -130,7 +130,7 @@ class ChatStream:
                 return told
 
     async def _listen(self, heard: Heard) -> None:
-        async with aclosing(chat_upstream.pieces(self._gateway, self._job)) as pieces:  # type: ignore[type-var]
+        async with aclosing(chat_upstream.pieces(self._gateway, self._job)) as pieces:
             async for piece in pieces:
                 first = not heard.any
                 heard.take(piece)

@@ -1,6 +1,6 @@
 """Have a text written: at the first route that takes it, and there to its end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from portico.core.errors import ErrorCode, PorticoError
@@ -26,7 +26,7 @@ def require_chat(gateway: Gateway, job: ChatJob) -> None:
         raise _busy(free_after_s(gateway, offers))
 
 
-async def pieces(gateway: Gateway, job: ChatJob) -> AsyncIterator[Chunk]:
+async def pieces(gateway: Gateway, job: ChatJob) -> AsyncGenerator[Chunk, None]:
     """Yield a text as an upstream writes it.
 
     A refusal before the first piece leads to the next route; once there was a piece, or where it
@@ -58,7 +58,7 @@ class _RefusedError(Exception):
         self.error = error
 
 
-async def _written(gateway: Gateway, job: ChatJob, offer: Offer) -> AsyncIterator[Chunk]:
+async def _written(gateway: Gateway, job: ChatJob, offer: Offer) -> AsyncGenerator[Chunk, None]:
     """Yield a text from one route, and note how that goes.
 
     Raises:

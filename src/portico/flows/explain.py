@@ -62,11 +62,7 @@ def explain(
         _candidate(offer, state, now, None if reason is None else reason.value)
         for offer, reason in found
     ]
-    free = [
-        offer
-        for (offer, _), each in zip(found, candidates, strict=True)
-        if each.takes
-    ]
+    free = [offer for (offer, _), each in zip(found, candidates, strict=True) if each.takes]
     connected = {offer.provider for offer, _ in found}
     candidates += [
         Candidate(

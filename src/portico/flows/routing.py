@@ -144,13 +144,20 @@ def appraise(
     """
     offers = [
         _offer(model, route, one, providers)
-        for route in _routes(model, only)
+        for route in routes_of(model, only)
         for one in _credentials(route, providers)
     ]
     found = [(each, objection(each, want)) for each in offers]
     if only is None:
         return found
     return [(each, reason if reason in _EVER else None) for each, reason in found]
+
+
+def routes_of(model: Model, only: str | None) -> tuple[Route, ...]:
+    """Return a model's routes; where everything goes to one provider, the only one there is."""
+    if only is None:
+        return model.routes
+    return (msgspec.structs.replace(model.routes[0], provider=only, credential=None),)
 
 
 def unknown_providers(catalogue: Catalogue, known: Collection[str]) -> list[str]:
@@ -175,16 +182,10 @@ def _eligible(
 def _renderers(model: Model, want: Want, providers: Providers) -> list[Offer]:
     """Return the built-in renderer for a later stage that no upstream of the model serves."""
     return [
-        Offer(key=key_of(one.name, want.stage), provider=one.provider)
+        Offer(key=key_of(one.name, want.stage), whole=key_of(one.name), provider=one.provider)
         for one in providers.of(LOCAL_PROVIDER)
         if one.tasks is not None and model.kind is not Kind.TEXT
     ]
-
-
-def _routes(model: Model, only: str | None) -> tuple[Route, ...]:
-    if only is None:
-        return model.routes
-    return (msgspec.structs.replace(model.routes[0], provider=only, credential=None),)
 
 
 def _credentials(route: Route, providers: Providers) -> list[Connected]:
@@ -200,6 +201,7 @@ def _offer(model: Model, route: Route, one: Connected, providers: Providers) -> 
     stands_in = route.provider == LOCAL_PROVIDER and not is_own
     return Offer(
         key=key_of(one.name, route.upstream_model),
+        whole=key_of(one.name),
         provider=one.provider,
         modes=route.modes,
         stages=route.stages,

@@ -62,6 +62,11 @@ class Breakers:
             state = State.HALF_OPEN
         return state
 
+    def sorted_at(self, now: Instant) -> tuple[frozenset[Key], frozenset[Key]]:
+        """Return for what pauses last, and for what they are over; the same as many `state`s."""
+        lasting = frozenset(key for key, each in self._pauses.items() if _is_on(each, now))
+        return lasting, frozenset(self._pauses) - lasting
+
     def over(self, key: Key) -> list[Pause]:
         """Return the pauses that hold for a route: its own and its credential's."""
         both = (self._pauses.get(key), self._pauses.get(key_of(key.credential)))

@@ -8,7 +8,6 @@ import msgspec
 from portico.core.clock import Instant
 from portico.core.jobs import Mode, RouteClass
 from portico.core.money import Credits
-from portico.routes.breaker import State
 from portico.routes.model import Key
 from portico.routes.state import RouteState
 
@@ -42,6 +41,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """One route with one credential: all that is known of it without looking at its state."""
 
     key: Key  # its credential and the upstream's word for the model
+    whole: Key  # its credential alone
     provider: str
     modes: frozenset[Mode] | None = None  # None: all
     stages: frozenset[str] | None = None  # None: the first one
@@ -91,11 +91,11 @@ def choose(
     if without:
         free = [one for one in offers if one.key not in without]
     if state.breakers.pauses:
-        states = [(one, state.breakers.state(one.key, now)) for one in free]
-        for one, each in states:
-            if each is State.HALF_OPEN:
+        lasting, over = state.breakers.sorted_at(now)
+        free = [one for one in free if one.key not in lasting and one.whole not in lasting]
+        for one in free if over else ():
+            if one.key in over or one.whole in over:
                 return one
-        free = [one for one, each in states if each is State.CLOSED]
     if len(free) <= 1:
         return free[0] if free else None
     if wanted is RouteClass.VALUE:
@@ -105,8 +105,13 @@ def choose(
 
 def cheapest(offers: Sequence[Offer], state: RouteState) -> Offer:
     """Return the route with the lowest known cost among those that are well, if any are."""
-    well = [one for one in offers if state.health.standing(one.key).success >= HEALTHY]
-    return min(well or offers, key=lambda one: (one.cost is None, one.cost or 0))
+    ranked = sorted(offers, key=_cost)
+    standing = state.health.standing
+    return next((one for one in ranked if standing(one.key).success >= HEALTHY), ranked[0])
+
+
+def _cost(offer: Offer) -> tuple[bool, Credits]:
+    return offer.cost is None, offer.cost or 0
 
 
 def is_better(one: Offer, other: Offer, state: RouteState) -> bool:

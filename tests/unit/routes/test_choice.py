@@ -16,7 +16,7 @@ OFFICIAL = Want(RouteClass.OFFICIAL, Mode.TEXT, "generate")
 
 
 def offer(name="a", **given: Any):
-    return Offer(key=key_of(name, "m"), provider="p", **given)
+    return Offer(key=key_of(name, "m"), whole=key_of(name), provider="p", **given)
 
 
 def drawn(offers, state=None, wanted=RouteClass.AUTO, *, times=1_000, without=()):
