@@ -15,9 +15,10 @@ from portico.core.money import MICRO
 from portico.core.upstreams import OTHER_ROUTE_HELPS, Trouble
 from portico.core.views import TaskState
 from portico.flows import cancel, pauses
-from portico.flows.begin import ROOM_AGAIN_S
+from portico.flows.capacity import TURN_AGAIN_S
 from portico.flows.chat import ChatStream, complete, open_stream
 from portico.flows.connected import Connected
+from portico.flows.rooms import LOOK_AGAIN_S
 from portico.providers.base import Pending
 from portico.routes import RouteState, key_of
 from portico.routes.breaker import FAILURES_MAX, State
@@ -287,14 +288,15 @@ async def test_no_more_attempts_than_a_credential_may_have_are_open(house):
     waits = await asyncio.gather(*(house.step(each) for each in many))
 
     assert len(upstream.started) == 3
-    assert sorted(waits)[:9] == [ROOM_AGAIN_S] * 9
+    assert sorted(waits)[:9] == [LOOK_AGAIN_S] * 9
     counted = await house.gateway.store.read(lambda tx: tasks.open_attempts(tx, "first"))
     assert counted == 3
-    waiting = [each for each, after_s in zip(many, waits, strict=True) if after_s == ROOM_AGAIN_S]
+    waiting = [each for each, after_s in zip(many, waits, strict=True) if after_s == LOOK_AGAIN_S]
     assert await house.attempts(waiting[0]) == []
 
     begun = next(each for each in many if each not in waiting)
     await cancel.cancel(house.gateway, house.caller, begun)
+    assert set(house.engine.nudged) < set(waiting)  # one of those who wait is called
     await asyncio.gather(*(house.step(each) for each in waiting))
     assert len(upstream.started) == 4
 
@@ -317,7 +319,7 @@ async def test_busy_route_is_not_asked_at_once_again_because_the_other_is_full(h
     task_id = await house.submit(ASK)
 
     assert await house.step(task_id) == 0.0
-    assert await house.step(task_id) == ROOM_AGAIN_S
+    assert await house.step(task_id) == TURN_AGAIN_S
     assert len(first.started) == 1
 
 
