@@ -25,7 +25,7 @@ from portico.routes.breaker import FAILURES_MAX, State
 from portico.tasks import AttemptState
 from portico.testing import FakeProvider
 from tests.flows.upstreams import connect, fake, trouble
-from tests.flows.wiring import MADE, SCENE, UNDER_WAY, chat_ask
+from tests.flows.wiring import MADE, SCENE, UNDER_WAY, FailingStore, chat_ask
 
 ASK = MediaAsk(dialect="portico", name="m", prompt="the sea")
 OFFICIAL = MediaAsk(dialect="portico", name="m", prompt="the sea", route_class=RouteClass.OFFICIAL)
@@ -412,3 +412,72 @@ async def test_texts_a_minute_are_kept(house):
         await complete(house.gateway, house.caller, CHAT)
     assert caught.value.code is ErrorCode.UPSTREAM_FAILED
     assert len(first.streamed) == 1
+
+
+async def test_route_to_one_credential_goes_to_no_other_of_its_provider(house):
+    first, other = fake(UNDER_WAY), fake(UNDER_WAY)
+    connect(house, {"first": first}, first_route=', credential = "first"')
+    house.gateway.providers.put(Connected("aside", "first", tasks=other))
+
+    for _ in range(4):
+        await house.step(await house.submit(ASK))
+
+    assert (len(first.started), other.started) == (4, [])
+
+
+async def test_credential_elsewhere_or_without_the_model_is_left_out(house):
+    near, far, bare = fake(UNDER_WAY), fake(UNDER_WAY), fake(UNDER_WAY)
+    connect(
+        house,
+        {"near": near, "far": far, "bare": bare},
+        far={"region": "eu"},
+        near={"region": "cn"},
+        bare={"models": frozenset({"other"})},
+        near_route=', region = "cn"',
+        far_route=', region = "cn"',
+    )
+
+    for _ in range(6):
+        await house.step(await house.submit(ASK))
+
+    assert (len(near.started), far.started, bare.started) == (6, [], [])
+
+
+async def test_key_that_turns_bad_is_noticed_by_questions_too(house):
+    first = fake(UNDER_WAY, trouble(Trouble.CREDENTIAL).of_read(), MADE)
+    connect(house, {"first": first})
+    task_id = await house.submit(ASK)
+    await house.step(task_id)
+
+    assert await house.step(task_id) == 2
+    assert (
+        house.gateway.routes.breakers.state(key_of("first", "x"), house.clock.now()) is State.OPEN
+    )
+    assert (await house.run(task_id)).state is TaskState.SUCCEEDED
+    await house.assert_charged(5 * MICRO)
+
+
+async def test_jobs_that_fail_count_against_their_route_and_results_for_it(house):
+    first = fake(UNDER_WAY, trouble(Trouble.FAILED), UNDER_WAY, MADE)
+    connect(house, {"first": first})
+    health, key = house.gateway.routes.health, key_of("first", "first-model")
+    await house.run(await house.submit(ASK))
+    failed = health.standing(key)
+    await house.run(await house.submit(ASK))
+
+    assert failed.success < health.standing(key).success < 1.0
+    assert health.standing(key).latency_s == 5.0
+
+
+async def test_pause_holds_here_while_the_database_is_away(house):
+    connect(house, {"first": fake(trouble(Trouble.CREDIT))})
+    store = FailingStore(house.gateway.store)
+    gateway = replace(house.gateway, store=store)
+    key = key_of("first", "first-model")
+    store.failures = 1
+
+    await pauses.note_refusal(gateway, key, trouble(Trouble.CREDIT))
+
+    assert gateway.routes.breakers.state(key, house.clock.now()) is State.OPEN
+    await pauses.load(gateway)  # nobody else knows of it
+    assert gateway.routes.breakers.state(key, house.clock.now()) is State.CLOSED
