@@ -40,6 +40,9 @@ def fill(tx: Tx) -> None:
     _files(tx, caller)
     add_row(tx, "runners", id="run_1", beat=3, queues="render upstream", started_at=START)
     _usage(tx, caller)
+    add_row(
+        tx, "route_pauses", credential=ODD, model="m/ü", until=TASK_ID_MAX, opens=3, reason="busy"
+    )
     _change(tx, "tasks", "runner", {"id": RUNNING}, "run_1")
     _change(tx, "accounts", "email", {"id": "acc_ß"}, ODD_EMAIL)
     _change(tx, "api_keys", "name", {"id": caller.key_id}, ODD)

@@ -1,10 +1,8 @@
 """`portico provider`: list who makes what is asked for."""
 
 from collections import Counter
-from pathlib import Path
 
-from portico import catalogue
-from portico.app import build_providers
+from portico.app import build_providers, load_catalogue
 from portico.catalogue import Catalogue
 from portico.cli.configuration import read_settings
 from portico.cli.failure import refusal
@@ -50,7 +48,7 @@ def read_catalogue(settings: Settings) -> Catalogue:
         PorticoError: INVALID_REQUEST naming file and field of what is wrong with it.
     """
     try:
-        return catalogue.load(Path(settings.catalogue) if settings.catalogue else None)
+        return load_catalogue(settings)
     except (ValueError, OSError) as error:
         message = f"the catalogue cannot be used: {error}"
         raise refusal(message) from None

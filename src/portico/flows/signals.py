@@ -15,6 +15,7 @@ from portico.store import Tx
 
 WAITING = "waiting"  # a task waits for a runner to take it
 OWED = "owed"  # a webhook is to be told
+PAUSES = "pauses"  # a route is paused, or is not any more
 PROGRESS_EVERY_S = 1.0
 
 
@@ -30,6 +31,7 @@ async def run_hearing(gateway: Gateway) -> None:
         gateway.live.forget_heard()
         gateway.runner.work_waits.set()
         gateway.live.delivery_due.set()
+        gateway.live.pauses_changed.set()
 
     await gateway.store.listen(lambda text: hear(gateway, text), missed)
 
@@ -47,6 +49,8 @@ def hear(gateway: Gateway, text: str) -> None:
                 gateway.runner.work_waits.set()
             case ["owed"]:
                 gateway.live.delivery_due.set()
+            case ["pauses"]:
+                gateway.live.pauses_changed.set()
 
 
 async def run_telling(gateway: Gateway) -> None:

@@ -151,6 +151,12 @@ def start_attempt(
     return True
 
 
+def open_attempts(tx: Tx, credential: str) -> int:
+    """Return how many attempts are open at a credential; exact in a write without a lane."""
+    row = tx.one(queries.COUNT_OPEN_ATTEMPTS, credential=credential)
+    return int(row["number"]) if row else 0
+
+
 def mark_running(
     tx: Tx,
     task_id: TaskId,
