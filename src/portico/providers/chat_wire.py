@@ -30,11 +30,15 @@ class ChatWire:
     Args:
         api: makes the calls.
         tokens_field: how this upstream calls the limit of an answer.
+        path: where it stands under the base URL.
     """
 
-    def __init__(self, api: Api, *, tokens_field: str = TOKENS_FIELD) -> None:
+    def __init__(
+        self, api: Api, *, tokens_field: str = TOKENS_FIELD, path: str = "/chat/completions"
+    ) -> None:
         self._api = api
         self._tokens_field = tokens_field
+        self._path = path
 
     async def stream(self, job: ChatJob, *, model: str) -> AsyncIterator[Chunk]:
         """Yield pieces as they come; the last one carries `finish`, and usage where it was told.
@@ -44,7 +48,7 @@ class ChatWire:
         """
         call = Call(
             method="POST",
-            path="/chat/completions",
+            path=self._path,
             headers={**self._api.headers, "Accept": "text/event-stream"},
             body=self.body(job, model),
             timeout_s=_WHOLE_S,

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue
+from portico.emulators.apixo import ApixoEmulator
 from portico.emulators.ark import ArkEmulator
 from portico.emulators.emulator import Emulator
 from portico.emulators.openai import OpenAiEmulator
+from portico.emulators.portico import PorticoEmulator
+from portico.emulators.xiaoyang import XiaoYangEmulator
+from portico.emulators.xpilot import XPilotEmulator
+from portico.emulators.yuanjing import YuanjingEmulator
 from portico.outbound import UpstreamClient, UpstreamLimits
 from portico.providers.base import Assignment, Credential, InputFile
 from portico.providers.registry import BUILDERS
@@ -30,6 +35,9 @@ class Case:
         video, image, chat: models to ask for; None where it makes no such thing.
         usage: what a video of 5 s at 720p, 16:9 is counted as.
         finds: whether a lost start can be looked up.
+        by_key: whether that repeats the start under a key, which begins it if it was not taken.
+        shows_queue: whether it tells a job that waits from one that runs.
+        stops: whether a job can be stopped.
         takes_files: whether a picture can be sent, instead of an address to fetch it from.
         options: of the credential.
         callback: what the upstream says by itself when `job-1` is done; empty: nothing.
@@ -42,6 +50,9 @@ class Case:
     chat: str | None = None
     usage: dict[str, Any] = field(default_factory=dict)
     finds: bool = False
+    by_key: bool = False
+    shows_queue: bool = True
+    stops: bool = True
     takes_files: bool = True
     options: dict[str, str] = field(default_factory=dict)
     callback: str = '{"id": "job-1", "status": "succeeded"}'
@@ -66,7 +77,12 @@ def needs(what: str) -> Callable[[Any], Any]:
 CASES = (
     Case("ark", ArkEmulator, "doubao-seedance-2-0-260128", "doubao-seedream-4-5-251128", "doubao-seed-2-0-pro-260215", {"video_tokens": 108_900, "seconds": 5}, finds=True),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
-    Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, options={"keeps_keys": "1"}),  # noqa: E501
+    Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, by_key=True, options={"keeps_keys": "1"}),  # noqa: E501
+    Case("xiaoyang", XiaoYangEmulator, "any-modal", stops=False, takes_files=False, callback=""),
+    Case("xpilot", XPilotEmulator, "wan-2.6/text-to-video", "bytedance/seedream-4.5", shows_queue=False, stops=False, takes_files=False, callback=""),  # noqa: E501
+    Case("apixo", ApixoEmulator, "wan-2-5", stops=False, takes_files=False, callback='{"code": 200, "message": "success", "data": {"taskId": "job-1", "state": "success"}}'),  # noqa: E501
+    Case("yuanjing", YuanjingEmulator, "doubao-seedance-2-0-260128", None, "qwen3-max", {"seconds": 5}, stops=False, callback=""),  # noqa: E501
+    Case("portico", PorticoEmulator, "seedance-2.0", None, "gpt-4o", {"seconds": 5}, finds=True, by_key=True, takes_files=False, callback='{"id": "job-1", "state": "succeeded"}'),  # noqa: E501
 )
 # fmt: on
 
