@@ -45,7 +45,7 @@ NEEDS = {
 }
 PICTURES = ("ai_wardrobe", "enhance_image")
 WORDLESS = ("ai_wardrobe", "enhance_*")
-VALUES = {
+VALUES: dict[str, set[Any]] = {
     "wardrobe_replace": {"upper", "lower", "dress", "coat", "jumpsuit", "full"},
     "motion_orientation": {"video", "image"},
     "ratio": {"adaptive", "1:1", "3:4", "4:3", "9:16", "16:9", "21:9"},

@@ -188,7 +188,7 @@ async def _video(assignment: Assignment) -> dict[str, Any]:
 async def _picture(assignment: Assignment) -> dict[str, Any]:
     asked = without_neutral(assignment, NEUTRAL_IMAGE)
     refuse_unsupported(IMAGE, asked)
-    body = {"model": assignment.model, "prompt": asked.job.prompt, "mode": "t2i"}
+    body: dict[str, Any] = {"model": assignment.model, "prompt": asked.job.prompt, "mode": "t2i"}
     body |= renamed(IMAGE, asked)
     if links := [await hand_over(IMAGE, file) for file in asked.inputs]:
         body |= {"mode": "i2i", "image_urls": links}
