@@ -142,6 +142,8 @@ async def test_result_is_fetched_with_our_key_from_its_one_place(tmp_path: Path)
     provider, upstream = wired(XiaoYang, task)
     finished = await provider.check("T1")
     assert isinstance(finished, Finished)
-    await finished.outputs[0].save(tmp_path / "x", 9)
+    save = finished.outputs[0].save
+    assert save is not None
+    await save(tmp_path / "x", 9)
     assert upstream.calls[-1].path == "/tasks/T1/download"
     assert upstream.calls[-1].headers["Authorization"] == "Bearer k"
