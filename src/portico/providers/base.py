@@ -99,7 +99,8 @@ class Finished(msgspec.Struct, frozen=True):
     """The upstream is done; `usage` is what it measured.
 
     What costs money has one name for all upstreams: `video_tokens`, `images`, `seconds`,
-    `input_tokens`, `output_tokens`; each a number that is not negative, or absent.
+    `input_tokens`, `output_tokens`, `compute_seconds` of a machine there, and `credits` where an
+    upstream counts in its own; each a number that is not negative, or absent.
     """
 
     outputs: tuple[OutputFile, ...]

@@ -15,6 +15,7 @@ from portico.providers.http import Api, at, read_json, read_number
 
 DONE = b"[DONE]"
 TOKENS_FIELD = "max_tokens"
+LIMITS = {TOKENS_FIELD, "max_completion_tokens"}  # one of them is said, and it is ours
 FINISHES = {
     "stop": "stop",
     "length": "length",
@@ -29,16 +30,16 @@ class ChatWire:
 
     Args:
         api: makes the calls.
+        path: where, below the base URL.
         tokens_field: how this upstream calls the limit of an answer.
-        path: where it stands under the base URL.
     """
 
     def __init__(
-        self, api: Api, *, tokens_field: str = TOKENS_FIELD, path: str = "/chat/completions"
+        self, api: Api, *, path: str = "/chat/completions", tokens_field: str = TOKENS_FIELD
     ) -> None:
         self._api = api
-        self._tokens_field = tokens_field
         self._path = path
+        self._tokens_field = tokens_field
 
     async def stream(self, job: ChatJob, *, model: str) -> AsyncIterator[Chunk]:
         """Yield pieces as they come; the last one carries `finish`, and usage where it was told.
@@ -69,7 +70,7 @@ class ChatWire:
     def body(self, job: ChatJob, model: str) -> dict[str, Any]:
         """Return the request: sampling parameters pass as they are, ours win."""
         return {
-            **job.sampling,
+            **{name: value for name, value in job.sampling.items() if name not in LIMITS},
             "model": model,
             "messages": [msgspec.to_builtins(message) for message in job.messages],
             self._tokens_field: job.max_tokens,

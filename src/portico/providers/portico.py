@@ -176,7 +176,7 @@ class Portico:
         if not task.get("outputs"):
             raise self._api.failed(None)
         save = kept_file(self._api, f"{TASKS}/{upstream_id}/download")
-        usage = read_usage(task.get("usage"), USAGE)
+        usage = read_usage(task.get("usage"), USAGE) | read_usage(task, {"charged": "credits"})
         return Finished(outputs=(OutputFile("output", save=save),), usage=usage)
 
 

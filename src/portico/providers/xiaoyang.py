@@ -21,7 +21,7 @@ from portico.providers.base import (
     OutputFile,
     Pending,
 )
-from portico.providers.http import Api, State, read_id
+from portico.providers.http import Api, State, read_id, read_usage
 from portico.providers.inputs import hand_over, refuse_unsupported
 from portico.providers.relay import (
     Worded,
@@ -125,11 +125,12 @@ class XiaoYang:
         if state is not State.DONE:
             running = state is State.RUNNING
             return Pending(upstream_id, running=running, check_after_s=CHECK_AFTER_S)
+        usage = read_usage(task, {"credit": "credits"})
         if not (task.get("video_url") or task.get("image_url")):
-            return Finished(outputs=())
+            return Finished(outputs=(), usage=usage)
         # Both are the relative path of the download; where it is, the page says.
         output = OutputFile("output", save=kept_file(self._api, f"{path}/download"))
-        return Finished(outputs=(output,))
+        return Finished(outputs=(output,), usage=usage)
 
     async def cancel(self, upstream_id: str) -> None:
         """Do nothing: a task there cannot be stopped."""

@@ -155,7 +155,7 @@ SIZES = {
     ("1080p", "3:4"): "1248*1632",
 }
 RATIO_TOO = ("doubao-seedance-1-5-*", "radio")  # its table says "radio", its example "ratio"
-USAGE = {"completion_tokens": "video_tokens", "duration": "seconds"}
+USAGE = {"completion_tokens": "video_tokens", "duration": "seconds", "credits": "credits"}
 CHECK_AFTER_S = 5.0
 
 

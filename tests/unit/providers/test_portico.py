@@ -23,7 +23,12 @@ def task(**fields: Any) -> dict[str, Any]:
 
 
 TAKEN = {"task": task(), "balance": "1"}
-MADE = task(state="succeeded", outputs=[{"url": "https://p.example/files/x"}], usage={"images": 1})
+MADE = task(
+    state="succeeded",
+    outputs=[{"url": "https://p.example/files/x"}],
+    usage={"images": 1},
+    charged="5.25",
+)
 
 
 async def body_of(*inputs: InputFile, **given: Any) -> Any:
@@ -53,7 +58,7 @@ async def test_picture_is_waited_for():
     provider, upstream = wired(Portico, {"task": MADE, "balance": "1"})
     finished = await provider.start(job("seedream-4.5", kind=Kind.IMAGE), attempt_id="a")
     assert isinstance(finished, Finished)
-    assert dict(finished.usage) == {"images": 1}
+    assert dict(finished.usage) == {"images": 1, "credits": 5.25}
     assert upstream.calls[0].path == "/portico/v1/tasks?wait=60"
 
 

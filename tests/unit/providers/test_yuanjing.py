@@ -173,7 +173,7 @@ async def test_page_s_finished_task_is_read():
     finished = await provider.check("936759404378734592")
     assert isinstance(finished, Finished)
     assert [output.url for output in finished.outputs] == [video]
-    assert dict(finished.usage) == {"seconds": 1}
+    assert dict(finished.usage) == {"seconds": 1, "credits": 10}
     assert upstream.calls[0].query == (("taskid", "936759404378734592"),)
 
 
