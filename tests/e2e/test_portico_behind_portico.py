@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from portico.core.clock import SystemClock
+from portico.core.upstreams import Call, Reply, Trouble, UpstreamError
 from portico.flows import administer
 from portico.flows.connected import Connected
 from portico.outbound import UpstreamClient
@@ -24,7 +26,7 @@ from tests.contract.serving import served
 from tests.e2e.running import Server, free_port, make_account, running, verify
 
 TASKS = "/portico/v1/tasks"
-START = 1_000
+START = 10_000
 STEPS_MAX = 400
 ROUTE = """
 [[models]]
@@ -49,6 +51,7 @@ class Way:
     params: dict[str, Any] = field(default_factory=dict)
     takes_picture: bool = False
     model_id: str = ""  # in the catalogue, where it differs
+    options: dict[str, str] = field(default_factory=dict)  # of the credential
 
 
 WAYS = (
@@ -74,6 +77,26 @@ TEXTS = (
     Way("openai_like", "/v1", "gpt-4o", "gpt-4o", 0, 0),
     Way("portico", "", "gpt-4o", "gpt-4o", 0, 0),
 )
+
+
+FOUND = (
+    Way("portico", "", "seedance-2.0", "seedance-2.0", 75, 75),
+    Way("openai_like", "/v1", "seedance-2.0", "seedance-2.0", 75, 75, options={"keeps_keys": "1"}),
+)
+LOST = Way("apixo", "/api/v1", "wan-2.5", "wan-2-5", 0, 50)
+
+
+class ForgetfulClient(UpstreamClient):
+    """Carries every call, and loses the answer to the first that begins work."""
+
+    has_forgotten = False
+
+    async def send(self, call: Call) -> Reply:
+        reply = await super().send(call)
+        if call.once and not self.has_forgotten:
+            self.has_forgotten = True
+            raise UpstreamError(Trouble.AMBIGUOUS)
+        return reply
 
 
 @dataclass(frozen=True)
@@ -116,7 +139,11 @@ def unwilling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
 
 @asynccontextmanager
 async def in_front(
-    one: Behind, way: Way, folder: Path, kind: str = "video"
+    one: Behind,
+    way: Way,
+    folder: Path,
+    kind: str = "video",
+    carrier: type[UpstreamClient] = UpstreamClient,
 ) -> AsyncIterator[Wired]:
     """Start a gateway whose model is served by the one behind."""
     address = one.server.url.removeprefix("http://")
@@ -131,8 +158,10 @@ async def in_front(
     )
     (models / "relayed.toml").write_text(text)
     base_url = one.server.url + way.path
-    client = UpstreamClient(base_url, private_hosts=frozenset({(host, int(port))}))
-    credential = Credential(name="behind", base_url=base_url, secret=one.server.key)
+    client = carrier(base_url, private_hosts=frozenset({(host, int(port))}))
+    credential = Credential(
+        name="behind", base_url=base_url, secret=one.server.key, options=way.options
+    )
     provider = BUILDERS[way.provider](credential, client)
     async with AsyncExitStack() as stack:
 
@@ -192,7 +221,7 @@ async def check_charged(one: Behind, front: Wired, way: Way, content: bytes) -> 
 
     assert (shown["state"], shown["charged"]) == ("succeeded", str(way.front)), shown
     assert await front.balance() == str(START - way.front)
-    assert float(before["available"]) - float(after["available"]) == way.back
+    assert Decimal(before["available"]) - Decimal(after["available"]) == way.back
     assert after["held"] == "0"
     assert (await front.get(f"{TASKS}/{task_id}/download")).content == content
     assert await administer.verify(front.desk) == []
@@ -241,7 +270,29 @@ async def test_text_costs_in_front_what_the_one_behind_counted(
         usage = answer.json()["usage"]
         cost = 250 * usage["prompt_tokens"] + 1_000 * usage["completion_tokens"]  # of a million
         assert usage["completion_tokens"] > 0
-        assert float(await front.balance()) == pytest.approx(START - cost / 1_000_000, abs=1e-9)
-        assert float((await willing.balance())["available"]) < float(before["available"])
+        assert Decimal(await front.balance()) == START - Decimal(cost) / 1_000_000
+        assert Decimal((await willing.balance())["available"]) < Decimal(before["available"])
+        assert await administer.verify(front.desk) == []
+        assert await willing.is_balanced()
+
+
+@pytest.mark.parametrize("way", FOUND, ids=lambda way: way.provider)
+async def test_lost_start_is_found_by_its_key_and_charged_once(
+    willing: Behind, way: Way, tmp_path: Path
+):
+    async with in_front(willing, way, tmp_path, carrier=ForgetfulClient) as front:
+        await check_charged(willing, front, way, VIDEO)
+
+
+async def test_start_that_is_lost_for_good_costs_the_customer_nothing(
+    willing: Behind, tmp_path: Path
+):
+    async with in_front(willing, LOST, tmp_path, carrier=ForgetfulClient) as front:
+        before = Decimal((await willing.balance())["available"])
+        shown = await end_of(front, await submit(front, LOST))
+        assert (shown["state"], shown["charged"]) == ("failed", "0")
+        assert await front.balance() == str(START)
+        after = await willing.balance()
+        assert before - Decimal(after["available"]) - Decimal(after["held"]) == LOST.back
         assert await administer.verify(front.desk) == []
         assert await willing.is_balanced()
