@@ -333,4 +333,4 @@ def test_chats_have_routes_too():
     job = catalogue.resolve_chat(chat("yuanjing", "qwen3-max"))
     routes = catalogue.model(job.model).routes
 
-    assert [(route.provider, route.upstream_model) for route in routes] == [("local", "script")]
+    assert ("local", "script") in [(route.provider, route.upstream_model) for route in routes]
