@@ -31,6 +31,7 @@ from portico.flows.notify import run_deliveries
 from portico.flows.run import step
 from portico.flows.signals import run_hearing, run_telling
 from portico.flows.sweep import run_checks, run_sweeps
+from portico.hooks import Hooks
 from portico.media.inspection import Inspector
 from portico.media.links import Links
 from portico.media.storage import open_storage
@@ -221,6 +222,7 @@ class App:
         if self._only_health:
             self._exact = {path: self._exact[path] for path in HEALTH_PATHS}
             return
+        self._parents["/hooks"] = ("token", Hooks(gateway))
         routes: list[BaseRoute] = []
         for dialect in self.dialects:
             for route in dialect.routes:
