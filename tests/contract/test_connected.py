@@ -66,12 +66,13 @@ class Connecting:
         if answer.status_code != 202:
             return answer.json()
         path = f"{SUBMIT}/{answer.json()['task']['id']}"
+        shown = (await self.wired.get(path)).json()
         for _ in range(100):
-            shown = (await self.wired.get(path)).json()
             if shown["state"] in {"succeeded", "failed"}:
-                return shown
+                break
             await self.wired.clock.advance(5)
             await asyncio.sleep(0.02)
+            shown = (await self.wired.get(path)).json()
         return shown
 
 
@@ -83,7 +84,11 @@ async def connecting(tmp_path: Path) -> AsyncIterator[Connecting]:
     emulator = ArkEmulator(key="sk-canary-first")
     await emulator.start()
     now = SystemClock().now()
-    given = {"simulate": "", "catalogue": str(folder), "private_hosts": emulator.address}
+    given: dict[str, Any] = {
+        "simulate": "",
+        "catalogue": str(folder),
+        "private_hosts": emulator.address,
+    }
     async with started(tmp_path, now=now, **given) as wired:
         shop = Workshop(
             seal=Seal(wired.gateway.server_secret),

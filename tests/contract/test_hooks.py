@@ -74,9 +74,7 @@ class Hooked:
 def put(wired: Wired, upstream: FakeProvider, **given: Any) -> None:
     """Connect a scripted upstream as the credential `main`."""
     given = {"callback_secret": "of-this-credential"} | given
-    wired.gateway.providers.put(
-        Connected("main", "simulator", tasks=upstream, **given)  # type: ignore[arg-type]
-    )
+    wired.gateway.providers.put(Connected("main", "simulator", tasks=upstream, **given))
 
 
 @pytest.fixture

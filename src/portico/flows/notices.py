@@ -44,13 +44,11 @@ def callback_url(gateway: Gateway, credential: str, attempt_id: str) -> str | No
 
     It cannot where it does not reach us, has no notices, or is no upstream at all.
     """
-    one = gateway.providers.get(credential)
-    if one is None or not one.callback_secret or not gateway.limits.is_reachable:
-        return None
-    if not isinstance(one.tasks, CallbackReader):
+    known = _reader(gateway, credential)
+    if known is None or not gateway.limits.is_reachable:
         return None
     name = f"{attempt_id}.{credential}".encode()
-    raw = _mac(one.callback_secret, name) + name
+    raw = _mac(known[1], name) + name
     return f"{gateway.public_url}{PATH}/{base64.urlsafe_b64encode(raw).decode().rstrip('=')}"
 
 
@@ -70,12 +68,10 @@ class Notices:
         raw = _decoded(token)
         mac, name = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         attempt_id, _, credential = name.decode("ascii", "replace").partition(".")
-        one = self._gateway.providers.get(credential)
-        if one is None or not one.callback_secret or not isinstance(one.tasks, CallbackReader):
+        known = _reader(self._gateway, credential)
+        if known is None or not hmac.compare_digest(mac, _mac(known[1], name)):
             return None
-        if not hmac.compare_digest(mac, _mac(one.callback_secret, name)):
-            return None
-        return Sender(attempt_id, credential, one.tasks)
+        return Sender(attempt_id, credential, known[0])
 
     async def take(self, sender: Sender, body: bytes) -> bool:
         """Have a task looked at now, if a notice names its job; False: it was worth nothing.
@@ -136,6 +132,15 @@ class _Heard(msgspec.Struct):
 
 class _Challenge(msgspec.Struct, frozen=True):
     challenge: object = None
+
+
+def _reader(gateway: Gateway, credential: str) -> tuple[CallbackReader, str] | None:
+    """Return who reads a credential's notices, and its callback secret."""
+    one = gateway.providers.get(credential)
+    provider: object = None if one is None else one.tasks
+    if one is None or not one.callback_secret or not isinstance(provider, CallbackReader):
+        return None
+    return provider, one.callback_secret
 
 
 def _decoded(token: str) -> bytes:
