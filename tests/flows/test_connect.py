@@ -39,6 +39,8 @@ class Builder:
             raise ValueError(message)
         if "bad" in credential.base_url:
             raise KeyError(credential.secret)
+        if "worse" in credential.base_url:
+            raise ValueError(credential.secret)
         provider = FakeProvider([UNDER_WAY], name="local")
         self.made.append((credential, provider))
         return provider
@@ -289,6 +291,7 @@ async def test_look_that_fails_is_made_again(upstreams, monkeypatch, log):
         ({"name": "No"}, "small letters"),
         ({"provider": "acme"}, "no provider 'acme'"),
         ({"base_url": "bad"}, "KeyError"),
+        ({"base_url": "worse"}, "ValueError"),
         ({"secret": " "}, "empty"),
         ({"region": "Ü"}, "region"),
         ({"options": {"A": "b"}}, "option"),

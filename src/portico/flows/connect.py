@@ -49,15 +49,14 @@ def connect(row: CredentialRow, *, seal: Seal, build: Build) -> Connected:
         UnconnectedError: it cannot be used as it is.
     """
     try:
-        made = build(row.provider, _opened(row, seal))
+        credential = _opened(row, seal)
         callback_secret = seal.open(row.callback_secret, name=row.name, what=CALLBACK)
-    except (UnsealedError, ValueError) as error:
+    except UnsealedError as error:
         raise UnconnectedError(str(error)) from None
-    except PorticoError as error:
-        raise UnconnectedError(error.message) from None
+    try:
+        made = build(row.provider, credential)
     except Exception as error:  # noqa: BLE001 - whatever a provider makes of odd options
-        message = f"its provider cannot be made: {type(error).__name__}"
-        raise UnconnectedError(message) from None
+        raise UnconnectedError(_told(error, credential)) from None
     connected = Connected(
         row.name,
         row.provider,
@@ -206,6 +205,14 @@ def _opened(row: CredentialRow, seal: Seal) -> Credential:
         secret=seal.open(row.secret, name=row.name, what=SECRET),
         options=row.options,
     )
+
+
+def _told(error: Exception, credential: Credential) -> str:
+    """Return what went wrong with a provider: in its own words where those hold no secret."""
+    words = error.message if isinstance(error, PorticoError) else str(error)
+    if isinstance(error, ValueError | PorticoError) and credential.secret not in words:
+        return words
+    return f"its provider cannot be made: {type(error).__name__}"
 
 
 def _as_the_row_says(connected: Connected, row: CredentialRow) -> Connected:
