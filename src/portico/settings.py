@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Tasks this process takes: `render` (made on this machine), `upstream`; empty: none."""
     result_days: int = 15
     """Days a result can be downloaded."""
+    task_days: int = 90
+    """Days a task is kept after its end; 0: for ever."""
     task_attempts_max: int = 4
     """How often a task is tried before it fails."""
     stop_within_s: int = 20
