@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     private_hosts: str = ""
     """Comma-separated exact host:port pairs that outbound fetches may reach although private."""
     secret_key: str = ""
-    """Secret that signs links and webhooks; empty: made once, kept in the data folder."""
+    """Signs links and webhooks, seals credentials; empty: made once, kept in the data folder."""
     catalogue: str = ""
     """Folder with model files that add to, or replace, the shipped ones."""
     blocklist: str = ""

@@ -83,7 +83,7 @@ async def start(
     inputs: tuple[InputFile, ...],
 ) -> float | None:
     """Call the upstream for an attempt that is written down, and go on from what it says."""
-    assignment = assignment_of(gateway, task, route.upstream_model, inputs)
+    assignment = assignment_of(gateway, task, attempt_id, route, inputs)
     faults.reach("start.before_call")
     provider = provider_of(gateway, route.credential)
     try:
@@ -181,7 +181,7 @@ async def _begin_at_will(
     A crash in between loses a start that nobody pays for; the next one begins anew.
     """
     provider = provider_of(gateway, route.credential)
-    assignment = assignment_of(gateway, task, route.upstream_model, inputs)
+    assignment = assignment_of(gateway, task, attempt_id, route, inputs)
     faults.reach("start.before_call")
     try:
         outcome = await provider.start(assignment, attempt_id=attempt_id)

@@ -172,6 +172,26 @@ class CallbackReader(Protocol):
         """Return the upstream's id of a job: a hint to ask about it, and nothing else."""
 
 
+@runtime_checkable
+class CallbackReplier(Protocol):
+    """A provider whose upstream wants an answer of its own before it calls back."""
+
+    def reply_to_callback(self, body: bytes) -> Mapping[str, str] | None:
+        """Return the answer, sent as JSON; None: this one needs none."""
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """A provider whose upstream tells, without pay, which models our key may ask for."""
+
+    async def models(self) -> frozenset[str] | None:
+        """Return the upstream's own names; None: this one keeps no list.
+
+        Raises:
+            UpstreamError: with the code OVERLOADED, whatever the trouble is.
+        """
+
+
 class ChatProvider(Protocol):
     """Writes text at one upstream."""
 

@@ -218,6 +218,7 @@ class Fal:
     """
 
     name = "fal"
+    no_such_job = "fal-ai:portico:portico-0"  # what a trial of the key asks about
     restartable = False
     capabilities = (CAN,)
 

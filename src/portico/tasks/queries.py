@@ -289,6 +289,7 @@ LAST_ATTEMPT = Statement(
     .order_by(attempts.c.number.desc())
     .limit(1)
 )
+ATTEMPT_BY_ID = Statement(select(attempts).where(attempts.c.id == bindparam("attempt_id")))
 ATTEMPTS_OF = Statement(
     select(attempts).where(attempts.c.task_id == bindparam("task_id")).order_by(attempts.c.number)
 )
