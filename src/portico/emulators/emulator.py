@@ -74,7 +74,7 @@ class Job:
     due_at: Instant
     fault: Fault | None = None
     is_stopped: bool = False
-    reads_done: int = 0
+    is_fetched: bool = False  # somebody has asked for its file
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +216,7 @@ class Emulator:
             return Phase.QUEUED
         if now < job.due_at or job.fault is Fault.TASK_STUCK:
             return Phase.RUNNING
-        job.reads_done += 1
-        if job.fault is Fault.TASK_RETURNS and job.reads_done > 1:
+        if job.fault is Fault.TASK_RETURNS and job.is_fetched:
             return Phase.RUNNING
         return _ENDS.get(job.fault or Fault.SLOW, Phase.DONE)
 
@@ -309,6 +308,7 @@ class Emulator:
         job = self.jobs.get(job_id)
         if job is None or job.fault is Fault.DEAD_URL:
             return Answer(status=404)
+        job.is_fetched = True
         body = sample(suffix)
         kind = {"content-type": "video/mp4" if suffix == "mp4" else "image/png"}
         if job.fault is Fault.PAGE_URL:

@@ -103,7 +103,7 @@ async def _look_up(
     """Find the job of a start whose answer was lost; only a start that never was is repeated.
 
     Raises:
-        PorticoError: UPSTREAM_FAILED when the upstream cannot tell, or the code with which the
+        PorticoError: UPSTREAM_TIMEOUT when the upstream cannot tell, or the code with which the
             job has failed.
     """
     outcome = None
@@ -119,7 +119,8 @@ async def _look_up(
                 return max(error.retry_after_s or 0.0, LOST_RETRY_S)
             raise
     if outcome is None:
-        raise PorticoError(ErrorCode.UPSTREAM_FAILED, "Generation failed", attempt_id=attempt.id)
+        message = "The upstream took too long"  # as where nobody can look
+        raise PorticoError(ErrorCode.UPSTREAM_TIMEOUT, message, attempt_id=attempt.id)
     if isinstance(outcome, Missing):
         if gateway.live.unread(task.id) < LOST_CHECKS_MAX:
             return LOST_RETRY_S

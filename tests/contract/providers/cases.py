@@ -43,6 +43,7 @@ class Case:
         usage: what a video of 5 s at 720p, 16:9 is counted as.
         finds: whether a lost start can be looked up.
         by_key: whether that repeats the start under a key, which begins it if it was not taken.
+        gives_urls: whether a result is an address; else our key opens it.
         shows_queue: whether it tells a job that waits from one that runs.
         stops: whether a job that waits can be stopped.
         waited_image: a model for pictures that are jobs, where they do not come at once.
@@ -60,6 +61,7 @@ class Case:
     usage: dict[str, Any] = field(default_factory=dict)
     finds: bool = False
     by_key: bool = False
+    gives_urls: bool = True
     shows_queue: bool = True
     stops: bool = True
     waited_image: str | None = None
@@ -92,11 +94,11 @@ CASES = (
     Case("minimax", MiniMaxEmulator, "MiniMax-H3", "image-01", "MiniMax-M2.7", {"seconds": 5}, callback='{"task_id": "job-1", "status": "success"}'),  # noqa: E501
     Case("openai_like", OpenAiEmulator, "any-video", "any-image", "any-chat", {"seconds": 5}),
     Case("openai_like", lambda **of: OpenAiEmulator(keeps_keys=True, shows_url=True, **of), "any-video", "any-image", "any-chat", {"seconds": 5}, finds=True, by_key=True, options={"keeps_keys": "1"}),  # noqa: E501
-    Case("xiaoyang", XiaoYangEmulator, "any-modal", usage={"credits": 72}, stops=False, takes_files=False, callback=""),  # noqa: E501
+    Case("xiaoyang", XiaoYangEmulator, "any-modal", usage={"credits": 72}, stops=False, takes_files=False, callback="", gives_urls=False),  # noqa: E501
     Case("xpilot", XPilotEmulator, "wan-2.6/text-to-video", "bytedance/seedream-4.5", shows_queue=False, stops=False, takes_files=False, callback=""),  # noqa: E501
     Case("apixo", ApixoEmulator, "wan-2-5", stops=False, takes_files=False, callback='{"code": 200, "message": "success", "data": {"taskId": "job-1", "state": "success"}}'),  # noqa: E501
     Case("yuanjing", YuanjingEmulator, "doubao-seedance-2-0-260128", None, "qwen3-max", {"seconds": 5, "credits": 10}, stops=False, callback=""),  # noqa: E501
-    Case("portico", PorticoEmulator, "seedance-2.0", None, "gpt-4o", {"seconds": 5, "credits": 75}, finds=True, by_key=True, takes_files=False, callback='{"id": "job-1", "state": "succeeded"}'),  # noqa: E501
+    Case("portico", PorticoEmulator, "seedance-2.0", None, "gpt-4o", {"seconds": 5, "credits": 75}, finds=True, by_key=True, takes_files=False, callback='{"id": "job-1", "state": "succeeded"}', gives_urls=False),  # noqa: E501
     Case("vidu", ViduEmulator, "viduq3-pro", usage={"credits": 150, "seconds": 5}, finds=True, waited_image="viduq2"),  # noqa: E501
     Case("wavespeed", WaveSpeedEmulator, "bytedance/seedance-2.0/text-to-video", stops=False, waited_image="bytedance/seedream-v4.5"),  # noqa: E501
     Case("fal", FalEmulator, "bytedance/seedance-2.0", usage={"compute_seconds": 41.5}, callback='{"request_id": "job-1", "status": "OK"}'),  # noqa: E501
