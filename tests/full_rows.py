@@ -38,6 +38,22 @@ def fill(tx: Tx) -> None:
     _tasks(tx, caller)
     _files(tx, caller)
     add_row(tx, "runners", id="run_1", beat=3, queues="render upstream", started_at=START)
+    add_row(
+        tx,
+        "credentials",
+        name="main-1",
+        provider="openai_like",
+        base_url="https://example.com/ü/v1",
+        secret="1.0a1b2c3d." + "_-Aa" * 400,
+        callback_secret="1.0a1b2c3d.x==",
+        options=f'{{"odd": "{TASK_ID_MAX} 猫"}}',
+        attempts_max=TASK_ID_MAX,
+        is_enabled=0,
+        models='["a/b:c"]',
+        synced_at=START,
+        created_at=START,
+        updated_at=2**62,
+    )
     _change(tx, "tasks", "runner", {"id": RUNNING}, "run_1")
     _change(tx, "accounts", "email", {"id": "acc_ß"}, ODD_EMAIL)
     _change(tx, "api_keys", "name", {"id": caller.key_id}, ODD)

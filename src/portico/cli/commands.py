@@ -17,7 +17,7 @@ COMMANDS = {
     "key": "Create, list and revoke API keys.",
     "credit": "Give an account credits.",
     "ledger": "Check the money.",
-    "provider": "List who makes what is asked for.",
+    "provider": "Connect upstreams, and list who makes what is asked for.",
     "health": "Ask a running server whether it is alive.",
     "emulate": "Stand in for a vendor's service on this machine.",
     "doctor": "Check this installation, and say what to do about what is wrong.",

@@ -1,7 +1,8 @@
 """Who can be called: every credential with its provider, built and ready."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from portico.providers.base import ChatProvider, TaskProvider
 
@@ -20,6 +21,7 @@ class Connected:
         attempts_max: jobs open there at once, over all processes; None: any number.
         starts_per_minute: jobs begun there in a minute, over all processes; None: any number.
         models: the upstream's own names of what it offers us; None: nobody asked.
+        callback_secret: what the URLs rest on under which its upstream may call us back.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Connected:
     attempts_max: int | None = None
     starts_per_minute: int | None = None
     models: frozenset[str] | None = None
+    callback_secret: str = field(default="", repr=False)
 
 
 class Providers:
@@ -40,6 +43,7 @@ class Providers:
     def __init__(self, built_in: Iterable[Connected] = ()) -> None:
         self._by_name: dict[str, Connected] = {}
         self._by_provider: dict[str, tuple[Connected, ...]] = {}
+        self.changed = asyncio.Event()  # set when somebody says that credentials have changed
         for each in built_in:
             self.put(each)
 

@@ -13,7 +13,7 @@ from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
 from portico.core.views import TaskState
-from portico.flows import collect, gather, moderate, settle, signals
+from portico.flows import collect, gather, moderate, notices, settle, signals
 from portico.flows.gateway import Gateway
 from portico.flows.retry import RETRYABLE, GiveUp, Retry, after_failure, shown
 from portico.flows.routing import choose_route, queue_of
@@ -130,7 +130,7 @@ async def _begin_at_will(
     A crash in between loses a start that nobody pays for; the next one begins anew.
     """
     provider = _provider(gateway, route.credential)
-    assignment = _assignment(gateway, task, route.upstream_model, inputs)
+    assignment = _assignment(gateway, task, attempt_id, route, inputs)
     faults.reach("start.before_call")
     try:
         outcome = await provider.start(assignment, attempt_id=attempt_id)
@@ -221,7 +221,7 @@ async def _look_up(
     if isinstance(provider, Finder):
         try:
             inputs = await _stage_inputs(gateway, task)
-            assignment = _assignment(gateway, task, attempt.upstream_model, inputs)
+            assignment = _assignment(gateway, task, attempt.id, attempt.route, inputs)
             outcome = await provider.find(
                 Lost(attempt_id=attempt.id, assignment=assignment, started_at=attempt.started_at)
             )
@@ -246,7 +246,7 @@ async def _start(
     route: RouteTaken,
     inputs: tuple[InputFile, ...],
 ) -> float | None:
-    assignment = _assignment(gateway, task, route.upstream_model, inputs)
+    assignment = _assignment(gateway, task, attempt_id, route, inputs)
     faults.reach("start.before_call")
     provider = _provider(gateway, route.credential)
     try:
@@ -273,15 +273,20 @@ async def _take_answer(
 
 
 def _assignment(
-    gateway: Gateway, task: Task, upstream_model: str, inputs: tuple[InputFile, ...]
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    route: RouteTaken,
+    inputs: tuple[InputFile, ...],
 ) -> Assignment:
     job = task.media_job()
     return Assignment(
         job=job,
         stage=job.stages[task.stage],
-        model=upstream_model,
+        model=route.upstream_model,
         inputs=inputs,
         folder=_work_folder(gateway, task),
+        callback_url=notices.callback_url(gateway, route.credential, attempt_id),
     )
 
 

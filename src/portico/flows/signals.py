@@ -15,12 +15,18 @@ from portico.store import Tx
 
 WAITING = "waiting"  # a task waits for a runner to take it
 OWED = "owed"  # a webhook is to be told
+CREDENTIALS = "credentials"  # one was added, changed or removed
 PROGRESS_EVERY_S = 1.0
 
 
 def ended(task_id: TaskId) -> str:
     """Say that a task has ended."""
     return f"ended {task_id}"
+
+
+def noticed(task_id: TaskId) -> str:
+    """Say that an upstream has news of a task."""
+    return f"noticed {task_id}"
 
 
 async def run_hearing(gateway: Gateway) -> None:
@@ -30,6 +36,7 @@ async def run_hearing(gateway: Gateway) -> None:
         gateway.live.forget_heard()
         gateway.runner.work_waits.set()
         gateway.live.delivery_due.set()
+        gateway.providers.changed.set()
 
     await gateway.store.listen(lambda text: hear(gateway, text), missed)
 
@@ -47,6 +54,10 @@ def hear(gateway: Gateway, text: str) -> None:
                 gateway.runner.work_waits.set()
             case ["owed"]:
                 gateway.live.delivery_due.set()
+            case ["noticed", number]:
+                gateway.engine.nudge(int(number))
+            case ["credentials"]:
+                gateway.providers.changed.set()
 
 
 async def run_telling(gateway: Gateway) -> None:

@@ -171,6 +171,18 @@ class CallbackReader(Protocol):
         """Return the upstream's id of a job: a hint to ask about it, and nothing else."""
 
 
+@runtime_checkable
+class Lister(Protocol):
+    """A provider whose upstream tells, without pay, which models our key may ask for."""
+
+    async def models(self) -> frozenset[str] | None:
+        """Return the upstream's own names; None: this one keeps no list.
+
+        Raises:
+            UpstreamError: with the code OVERLOADED, whatever the trouble is.
+        """
+
+
 class ChatProvider(Protocol):
     """Writes text at one upstream."""
 

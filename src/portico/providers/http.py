@@ -7,9 +7,10 @@ ours, its numbers are taken only where they are numbers, its ids only where they
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from portico.core.upstreams import Call, Part, Reply, Trouble, Upstream, Upstrea
 
 _log = structlog.get_logger("portico.providers")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9_.:/@~+=-]{0,199}")
+NAMES_MAX = 10_000
 _WORD = re.compile(r"[A-Za-z0-9_. -]{1,40}")
 _BEGUN_MAX = 10_000
 _NUMBER_MAX = 2**53 - 1
@@ -231,6 +234,15 @@ def read_id(value: object) -> str:
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
     raise UpstreamError(Trouble.AMBIGUOUS, error="no id")
+
+
+def read_names(values: Iterable[object]) -> frozenset[str]:
+    """Return what of a list of models may be a name; the rest, and what is too much, is left out.
+
+    Names of models hold slashes, and are shown to operators only.
+    """
+    names = (value for value in values if isinstance(value, str) and _NAME.fullmatch(value))
+    return frozenset(islice(names, NAMES_MAX))
 
 
 def hint_of(body: bytes, *names: str) -> str | None:

@@ -213,6 +213,16 @@ LAST_ATTEMPT = Statement(
     .order_by(attempts.c.number.desc())
     .limit(1)
 )
+COUNT_AT = Statement(  # from the few open tasks: attempts of all times are many
+    select(func.count().label("number"))
+    .select_from(attempts)
+    .where(
+        attempts.c.task_id.in_(select(tasks.c.id).where(is_open)),
+        attempts.c.credential == bindparam("credential"),
+        (attempts.c.state == "submitting") | (attempts.c.state == "running"),
+    )
+)
+ATTEMPT_BY_ID = Statement(select(attempts).where(attempts.c.id == bindparam("attempt_id")))
 ATTEMPTS_OF = Statement(
     select(attempts).where(attempts.c.task_id == bindparam("task_id")).order_by(attempts.c.number)
 )

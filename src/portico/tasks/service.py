@@ -74,6 +74,12 @@ def count_open(tx: Tx, account_id: AccountId) -> int:
     return int(row["number"]) if row else 0
 
 
+def count_at(tx: Tx, credential: str) -> int:
+    """Return how many attempts are open with a credential."""
+    row = tx.one(queries.COUNT_AT, credential=credential)
+    return int(row["number"]) if row else 0
+
+
 def open_ids(tx: Tx) -> list[TaskId]:
     """Return every task that has not ended, oldest first."""
     return [row["id"] for row in tx.rows(queries.OPEN_IDS)]
@@ -227,6 +233,12 @@ def end_attempt(
 def last_attempt(tx: Tx, task_id: TaskId) -> Attempt | None:
     """Return the newest attempt of a task."""
     row = tx.one(queries.LAST_ATTEMPT, task_id=task_id)
+    return _attempt(row) if row else None
+
+
+def find_attempt(tx: Tx, attempt_id: str) -> Attempt | None:
+    """Return an attempt by its id, or None."""
+    row = tx.one(queries.ATTEMPT_BY_ID, attempt_id=attempt_id)
     return _attempt(row) if row else None
 
 
