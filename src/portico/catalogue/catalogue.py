@@ -17,7 +17,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Kind, MediaAsk, MediaJob, RouteClass
 from portico.core.money import Credits
 
-_SHIPPED = Path(__file__).parent / "models"
+SHIPPED = Path(__file__).parent / "models"
 
 
 def load(extra: Path | None = None) -> "Catalogue":
@@ -29,13 +29,13 @@ def load(extra: Path | None = None) -> "Catalogue":
     Raises:
         ValueError: naming file and field, when a file is not as it should be.
     """
-    return _shipped() if extra is None else build([read_folder(_SHIPPED), read_folder(extra)])
+    return _shipped() if extra is None else build([read_folder(SHIPPED), read_folder(extra)])
 
 
 @cache
 def _shipped() -> "Catalogue":
     """Read the shipped files once a process: what is built of them never changes."""
-    return build([read_folder(_SHIPPED)])
+    return build([read_folder(SHIPPED)])
 
 
 def build(layers: Iterable[Mapping[str, FileSpec]]) -> "Catalogue":

@@ -53,6 +53,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     attempts_max: int | None = None
     starts_per_minute: int | None = None
+    is_enabled: bool = True
 
     def __repr__(self) -> str:
         """Keep the secret out of whatever is printed."""
@@ -91,7 +92,14 @@ async def show(desk: Desk, name: str) -> tuple[CredentialRow, int]:
 
 
 async def add(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
-    """Seal a secret and keep it with what belongs to it.
+    """Seal a secret and keep it with what belongs to it. Raises as `sealed` does."""
+    row = await sealed(desk, shop, draft)
+    await _announced(desk, lambda tx: credentials.add(tx, row))
+    return row
+
+
+async def sealed(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
+    """Return a draft as a row that could be kept; writes nothing.
 
     Raises:
         PorticoError: INVALID_REQUEST for a name that is taken or cannot be one, an unknown
@@ -112,11 +120,11 @@ async def add(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
         region=draft.region,
         attempts_max=draft.attempts_max,
         starts_per_minute=draft.starts_per_minute,
+        is_enabled=draft.is_enabled,
         created_at=now,
         updated_at=now,
     )
     await _refuse_unusable(shop, row)
-    await _announced(desk, lambda tx: credentials.add(tx, row))
     return row
 
 
