@@ -10,13 +10,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
 from portico import accounts, ledger
 from portico.accounts import KeyLimits
 from portico.core import faults
 from portico.core.clock import Instant
-from portico.core.errors import ErrorCode, PorticoError
+from portico.core.errors import PorticoError
 from portico.core.ids import AccountId, KeyId, derived_id
 from portico.core.money import Credits
 from portico.flows.administer import Desk, verify
@@ -25,6 +23,7 @@ from portico.flows.adoption import Adoption, Sums, Tally
 from portico.flows.credentials import Workshop
 from portico.predecessors import (
     CREDITS_PER_USD,
+    PRICE_OPTIONS,
     ForeignKey,
     ForeignUser,
     Ratios,
@@ -32,11 +31,11 @@ from portico.predecessors import (
     foreign_key,
     foreign_user,
     ratios_of,
+    text_of,
 )
 from portico.store import Tx
 
 DOMAIN = "imported"  # of addresses for users who have none
-OPTIONS_MAX = 5_000
 T = TypeVar("T")
 F = TypeVar("F", ForeignUser, ForeignKey)
 
@@ -197,10 +196,8 @@ class _Pass:
         else:
             return _Person(SKIPPED, "its address is another account's")
         fresh |= {email, account_id}
-        why = (
-            "" if email == own else "without an address of its own" if not own else "address taken"
-        )
-        person = _Person(MADE, why, email, account_id)
+        why = "its own address was taken" if own else "without an address of its own"
+        person = _Person(MADE, "" if email == own else why, email, account_id)
         if not self._is_dry:
             self._make(tx, user, person, now)
         return person
@@ -289,9 +286,6 @@ def _addresses(user: ForeignUser) -> tuple[str, str, str]:
 async def _options(source: Source) -> dict[str, str]:
     found: dict[str, str] = {}
     async for rows in source.rows("options"):
-        for row in rows:
-            found[str(row["key"])] = msgspec.convert(row["value"] or "", str, strict=False)
-        if len(found) > OPTIONS_MAX:
-            message = f"the source has more than {OPTIONS_MAX:,} options"
-            raise PorticoError(ErrorCode.INVALID_REQUEST, message)
+        named = {text_of(row, "key"): row for row in rows}
+        found |= {name: text_of(named[name], "value") for name in PRICE_OPTIONS & named.keys()}
     return found

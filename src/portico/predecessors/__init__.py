@@ -9,20 +9,20 @@ from portico.predecessors.opening import open_source
 from portico.predecessors.people import ForeignKey, ForeignUser, foreign_key, foreign_user
 from portico.predecessors.ratios import (
     CREDITS_PER_USD,
+    PRICE_OPTIONS,
     Listing,
     Ratios,
     ratios_of,
     read_ratio_export,
 )
-from portico.predecessors.source import KINDS, Source
-from portico.predecessors.values import ForeignRow
+from portico.predecessors.source import Source
+from portico.predecessors.values import text_of
 
 __all__ = [
     "CREDITS_PER_USD",
-    "KINDS",
+    "PRICE_OPTIONS",
     "ForeignChannel",
     "ForeignKey",
-    "ForeignRow",
     "ForeignUser",
     "Listing",
     "Ratios",
@@ -33,4 +33,5 @@ __all__ = [
     "open_source",
     "ratios_of",
     "read_ratio_export",
+    "text_of",
 ]

@@ -17,6 +17,7 @@ KEY_LENGTH_MIN = 20  # what is shorter could be guessed
 KEY_LENGTH_MAX = 256
 NAME_LENGTH_MAX = 100
 SLUG_LENGTH_MAX = 48
+_LAST_S = 253_402_300_799  # the end of the year 9999
 _ODD = re.compile(r"[^\w.+-]+")
 _KEY = re.compile(r"[!-~]+")
 
@@ -94,7 +95,7 @@ def foreign_key(row: ForeignRow) -> ForeignKey:
         name=text_of(row, "name")[:NAME_LENGTH_MAX],
         is_usable=status != DISABLED and not is_over,
         is_deleted=bool(text_of(row, "deleted_at")),
-        expires_at=expires_s * 1_000 if expires_s > 0 else None,
+        expires_at=min(expires_s, _LAST_S) * 1_000 if expires_s > 0 else None,
         quota=None if truth_of(row, "unlimited_quota") else max(0, whole_of(row, "remain_quota")),
         restrictions=_restrictions(row),
     )

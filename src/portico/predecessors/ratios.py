@@ -17,9 +17,19 @@ from portico.predecessors.values import refused
 
 ENTRIES_MAX = 20_000  # of one table of ratios
 CREDITS_PER_USD = 100
+_TABLES = {
+    "model": "ModelRatio",
+    "completion": "CompletionRatio",
+    "cache": "CacheRatio",
+    "price": "ModelPrice",
+    "group": "GroupRatio",
+}
+_UNITS = "QuotaPerUnit"
+PRICE_OPTIONS = frozenset({*_TABLES.values(), _UNITS})
 _PER_MILLION = 1_000_000
 _STEP = Decimal("0.000001")  # a microcredit
 _LARGEST = Decimal(10) ** 9
+_CREDITS_MAX = Decimal(10) ** 8  # a price; what a sum of prices may come to is far more
 
 Numbers = Mapping[str, Decimal]
 
@@ -60,23 +70,22 @@ class Ratios(msgspec.Struct, frozen=True, kw_only=True):
             group: whose ratio applies; the same for every customer.
             completion: the ratio of written to read LLM tokens where none is on record.
         """
-        factor = self.group.get(group, Decimal(1))
+        factor = self.group.get(group, Decimal(1)) / quota_per_credit
         if (usd := self.price.get(model)) is not None:
-            units = usd * self.units_per_usd * factor
-            return Listing(model=model, amount=_credits(units / quota_per_credit))
+            return _listing(model, amount=usd * self.units_per_usd * factor)
         ratio = self.model.get(model)
         if ratio is None:
             return "it has no price in the source's options"
         written = self.completion.get(model, completion)
         if written is None:
             return "its completion ratio is not in the source's options: give --completion-ratio"
-        read = ratio * _PER_MILLION * factor / quota_per_credit
+        read = ratio * _PER_MILLION * factor
         cached = self.cache.get(model)
-        return Listing(
-            model=model,
-            input=_credits(read),
-            cached=None if cached is None else _credits(read * min(cached, Decimal(1))),
-            output=_credits(read * written),
+        return _listing(
+            model,
+            input=read,
+            cached=None if cached is None else read * min(cached, Decimal(1)),
+            output=read * written,
         )
 
 
@@ -86,14 +95,10 @@ def ratios_of(options: Mapping[str, str]) -> Ratios:
     Raises:
         PorticoError: INVALID_REQUEST naming the option that cannot be read.
     """
-    return Ratios(
-        model=_numbers("ModelRatio", _decoded("ModelRatio", options)),
-        completion=_numbers("CompletionRatio", _decoded("CompletionRatio", options)),
-        cache=_numbers("CacheRatio", _decoded("CacheRatio", options)),
-        price=_numbers("ModelPrice", _decoded("ModelPrice", options)),
-        group=_numbers("GroupRatio", _decoded("GroupRatio", options)),
-        units_per_usd=_units(options.get("QuotaPerUnit", "")),
-    )
+    tables = {
+        field: _numbers(option, _decoded(option, options)) for field, option in _TABLES.items()
+    }
+    return Ratios(**tables, units_per_usd=_units(options.get(_UNITS, "")))
 
 
 def read_ratio_export(text: bytes) -> Ratios:
@@ -152,6 +157,13 @@ def _number(value: Any) -> Decimal | None:
 def _units(text: str) -> Decimal:
     number = _number(text) if text else None
     return number or Decimal(UNITS_PER_USD)
+
+
+def _listing(model: str, **amounts: Decimal | None) -> Listing | str:
+    known = {name: amount for name, amount in amounts.items() if amount is not None}
+    if max(known.values()) > _CREDITS_MAX:
+        return "its price is larger than any there may be"
+    return Listing(model=model, **{name: _credits(amount) for name, amount in known.items()})
 
 
 def _credits(amount: Decimal) -> str:

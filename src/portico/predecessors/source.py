@@ -8,7 +8,6 @@ from portico.predecessors.values import ForeignRow, refused
 BATCH = 200  # rows in memory at once
 ROWS_MAX = 2_000_000  # of one table
 UNITS_PER_USD = 500_000  # of quota, in both, unless their option QuotaPerUnit says otherwise
-KINDS = ("new-api", "one-api")
 
 # All that is ever read. Passwords, access tokens and logs are not among it.
 COLUMNS: Mapping[str, tuple[str, ...]] = {

@@ -25,7 +25,7 @@ def text_of(row: ForeignRow, name: str) -> str:
         return ""
     if isinstance(value, bytes | bytearray):
         value = bytes(value).decode("utf-8", "replace")
-    return str(value)[:TEXT_LENGTH_MAX].strip()
+    return str(value)[:TEXT_LENGTH_MAX].replace("\0", "").strip()  # which Postgres cannot keep
 
 
 def whole_of(row: ForeignRow, name: str, absent: int = 0) -> int:
@@ -38,19 +38,20 @@ def whole_of(row: ForeignRow, name: str, absent: int = 0) -> int:
     if value is None or value == "":
         return absent
     try:
-        number = int(value) if isinstance(value, bool | int) else int(Decimal(text_of(row, name)))
-    except (InvalidOperation, ValueError, OverflowError):
+        number = Decimal(value) if isinstance(value, int) else Decimal(text_of(row, name))
+        is_small = -_WHOLE_MAX <= number <= _WHOLE_MAX
+    except InvalidOperation:
         message = f"the column {name} holds no number in the row {row.get('id')}"
         raise refused(message) from None
-    if abs(number) > _WHOLE_MAX:
+    if not is_small:  # looked at before it becomes a whole number of that many digits
         message = f"the column {name} holds too large a number in the row {row.get('id')}"
         raise refused(message)
-    return number
+    return int(number)
 
 
 def truth_of(row: ForeignRow, name: str) -> bool:
     """Return a truth value: 0/1, true/false, t/f or one bit."""
-    return text_of(row, name).lower() not in {"", "0", "false", "f", "\x00"}
+    return text_of(row, name).lower() not in {"", "0", "false", "f"}
 
 
 def json_of(row: ForeignRow, name: str) -> Any:

@@ -22,8 +22,8 @@ _NEXT = re.compile(
     rb"(?P<space>\s++|" + _COMMENT + rb")"
     rb"|(?P<string>" + _SINGLE + rb"|" + _DOUBLE + rb")"
     rb"|(?P<name>" + _NAME + rb")"
-    rb"|(?P<word>[-+]?[\w.$@\x80-\xff]++)"
-    rb"|(?P<sign>(?!/\*)[^'\"`])",
+    rb"|(?P<word>[-+]?(?:[0-9.]++[eE][-+][0-9]++|[\w.$@\x80-\xff]++(?![-+]\Z)))"
+    rb"|(?P<sign>(?!/\*)[^'\"`\w.$@\x80-\xff])",
     re.DOTALL,
 )
 # to the end of a statement in as few steps as there are pieces; a string at the very end of a
@@ -35,6 +35,7 @@ _REST = re.compile(
 )  # fmt: skip
 _ESCAPES = {
     b"0": b"\x00", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a",
+    b"%": rb"\%", b"_": rb"\_",
 }  # fmt: skip
 _ESCAPED = re.compile(rb"\\(.)|''|\"\"", re.DOTALL)
 
