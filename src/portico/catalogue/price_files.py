@@ -9,7 +9,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -112,6 +112,22 @@ def keep_file(folder: Path, name: str, text: str) -> bool:
     return True
 
 
+class _Document(NamedTuple):
+    """One file of the catalogue."""
+
+    name: str
+    is_theirs: bool  # the operator's
+    tables: _Table
+
+
+def _keys(tables: _Table) -> Iterator[tuple[str, ...]]:
+    for model in tables.get("models", ()):
+        yield (model["id"],)
+    for offering in tables.get("offerings", ()):
+        for dialect in offering["dialects"]:
+            yield dialect, offering["name"]
+
+
 class _Found(msgspec.Struct, frozen=True):
     """An offering as its file has it."""
 
@@ -123,13 +139,16 @@ class _Found(msgspec.Struct, frozen=True):
 class _Known:
     """What models and offerings there are, as the files say it; later files win."""
 
-    def __init__(self, files: Sequence[_Table], dialects: Sequence[str]) -> None:
+    def __init__(self, files: Sequence[_Document], dialects: Sequence[str]) -> None:
         self.dialects = tuple(dialects)
+        self.owners: dict[tuple[str, ...], str] = {}  # files of the folder, which has no id twice
         self.models: dict[str, _Table] = {}
         self._offerings: dict[tuple[str, str], tuple[_Table, _Table]] = {}
         aliases: dict[tuple[str, str], str] = {}
-        for file in files:
+        for name, is_theirs, file in files:
             self.models |= {model["id"]: model for model in file.get("models", ())}
+            if is_theirs:
+                self.owners |= dict.fromkeys(_keys(file), name)
             for table in file.get("offerings", ()):
                 for dialect in table["dialects"]:
                     self._offerings[dialect, table["name"]] = table, file
@@ -174,6 +193,8 @@ class _File:
     def add(self, price: NewPrice) -> str | None:
         """Take one price up; returns why not, if not."""
         found = self._known.offerings(price.model)
+        if (owner := self._owner(price, found)) is not None:
+            return f"{owner} has it already: change it there"
         if not found:
             return self._add_text(price)
         for one in found:
@@ -185,6 +206,13 @@ class _File:
             for model_id in {one.table["model"] for one in found}:
                 self._models[model_id] = self._known.models[model_id] | _routes(price)
         return None
+
+    def _owner(self, price: NewPrice, found: Sequence[_Found]) -> str | None:
+        """Return another file of the folder that has something of it; two would be too many."""
+        keys = {(dialect, one.table["name"]) for one in found for dialect in one.dialects}
+        models = {one.table["model"] for one in found} or {price.model}
+        wanted = [*sorted(keys), *((model,) for model in models if price.routes)]
+        return next((self._known.owners[key] for key in wanted if key in self._known.owners), None)
 
     def _objection(self, one: _Found, price: NewPrice) -> str | None:
         if any((dialect, one.table["name"]) in self._priced for dialect in one.dialects):
@@ -280,7 +308,7 @@ def _given(route: RouteSpec) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _documents(folder: Path | None, name: str) -> list[_Table]:
+def _documents(folder: Path | None, name: str) -> list[_Document]:
     found = []
     for each in (SHIPPED, folder):
         if each is None or not each.is_dir():
@@ -289,5 +317,5 @@ def _documents(folder: Path | None, name: str) -> list[_Table]:
             if each is SHIPPED or path.name != name:
                 text = path.read_text("utf-8")
                 read_text(path.name, text)  # refuses what is not as it should be
-                found.append(tomllib.loads(text))
+                found.append(_Document(path.name, each is not SHIPPED, tomllib.loads(text)))
     return found

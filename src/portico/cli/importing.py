@@ -177,7 +177,7 @@ def _lines(view: Mapping[str, Any]) -> list[str]:
             f"{'Would write' if dry else 'Wrote'} {view['catalogue_file']}: restart the server."
         )
     if dry:
-        return [*lines, "Nothing was written."]
+        return [*lines, "Nothing was taken over."]
     sound = "The ledger is sound." if view["ledger_sound"] else "THE LEDGER DOES NOT ADD UP."
     return [*lines, sound]
 

@@ -36,7 +36,7 @@ def test_any_text_comes_back_whatever_the_pieces(texts, piece_bytes):
 @given(st.lists(st.text(ODD, max_size=12), max_size=6), st.integers(1, 40))
 def test_skipping_a_statement_ends_after_its_own_semicolon(texts, piece_bytes):
     inside = ",".join(map(quoted, texts))
-    text = f'INSERT INTO `a;b` VALUES ({inside}) /* ; \' */ -- ; \'\n # ; "\n, "x;""" ; NEXT'
+    text = f'LET `a;b` BE ({inside}) /* ; \' */ -- ; \'\n # ; "\n, "x;""" ; NEXT'
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PIECE_BYTES", piece_bytes)
         words = Words(io.BytesIO(text.encode()))
