@@ -1,11 +1,13 @@
 """Channels, as credentials and routes to be.
 
 Sources: the table `channels` of both, and their lists of channel types with the base URLs that
-are meant where a channel names none. The numbers are the same up to 24 and differ from there on.
+are meant where a channel names none.
 """
 
+import tomllib
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
@@ -14,73 +16,23 @@ from portico.predecessors.values import ForeignRow, json_of, text_of, whole_of
 KEYS_MAX = 100  # of one channel
 MODELS_MAX = 2_000
 _ENABLED = 1
-_OPENAI = "openai_like"
+_TYPES = Path(__file__).with_name("channel_types.toml")
 
 
-class _Kind(NamedTuple):
-    """Which code speaks for a type of channel, and where."""
+class ChannelType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which code of ours speaks for a type of channel, and where; the file says more."""
 
-    provider: str
+    provider: str = ""
     base_url: str = ""
-    path: str = ""  # that our provider's base URL has and a channel's has not
+    path: str = ""
+    between: str = ""
 
 
-_LIKE = _Kind(_OPENAI, path="/v1")
-_SAME: Mapping[int, _Kind] = {  # in both
-    1: _Kind(_OPENAI, "https://api.openai.com", "/v1"),
-    5: _Kind(_OPENAI, "https://api.openai-sb.com", "/v1"),
-    6: _Kind(_OPENAI, "https://api.openaimax.com", "/v1"),
-    7: _Kind(_OPENAI, "https://api.ohmygpt.com", "/v1"),
-    10: _Kind(_OPENAI, "https://api.aiproxy.io", "/v1"),
-    12: _Kind(_OPENAI, "https://api.api2gpt.com", "/v1"),
-    13: _Kind(_OPENAI, "https://api.aigc2d.com", "/v1"),
-    17: _Kind("dashscope", "https://dashscope.aliyuncs.com"),
-    20: _Kind(_OPENAI, "https://openrouter.ai/api", "/v1"),
-    24: _Kind("veo", "https://generativelanguage.googleapis.com"),
-    25: _Kind(_OPENAI, "https://api.moonshot.cn", "/v1"),
-}
-_NEW_API: Mapping[int, _Kind] = {
-    4: _Kind(_OPENAI, "http://localhost:11434", "/v1"),
-    26: _Kind(_OPENAI, "https://open.bigmodel.cn", "/api/paas/v4"),
-    27: _Kind(_OPENAI, "https://api.perplexity.ai"),
-    31: _Kind(_OPENAI, "https://api.lingyiwanwu.com", "/v1"),
-    35: _Kind("minimax", "https://api.minimax.chat"),
-    40: _Kind(_OPENAI, "https://api.siliconflow.cn", "/v1"),
-    42: _Kind(_OPENAI, "https://api.mistral.ai", "/v1"),
-    43: _Kind(_OPENAI, "https://api.deepseek.com", "/v1"),
-    45: _Kind("ark", "https://ark.cn-beijing.volces.com", "/api/v3"),
-    46: _Kind(_OPENAI, "https://qianfan.baidubce.com", "/v2"),
-    47: _LIKE,
-    48: _Kind(_OPENAI, "https://api.x.ai", "/v1"),
-    50: _Kind("kling", "https://api.klingai.com"),
-    52: _Kind("vidu", "https://api.vidu.cn"),
-    53: _Kind(_OPENAI, "https://llm.submodel.ai", "/v1"),
-    54: _Kind("ark", "https://ark.cn-beijing.volces.com", "/api/v3"),
-    55: _Kind(_OPENAI, "https://api.openai.com", "/v1"),
-    56: _Kind("replicate", "https://api.replicate.com"),
-}
-_ONE_API: Mapping[int, _Kind] = {
-    4: _Kind(_OPENAI, "https://api.closeai-proxy.xyz", "/v1"),
-    26: _Kind(_OPENAI, "https://api.baichuan-ai.com", "/v1"),
-    28: _Kind(_OPENAI, "https://api.mistral.ai", "/v1"),
-    29: _Kind(_OPENAI, "https://api.groq.com/openai", "/v1"),
-    30: _Kind(_OPENAI, "http://localhost:11434", "/v1"),
-    31: _Kind(_OPENAI, "https://api.lingyiwanwu.com", "/v1"),
-    32: _Kind(_OPENAI, "https://api.stepfun.com", "/v1"),
-    36: _Kind(_OPENAI, "https://api.deepseek.com", "/v1"),
-    39: _Kind(_OPENAI, "https://api.together.xyz", "/v1"),
-    40: _Kind("ark", "https://ark.cn-beijing.volces.com", "/api/v3"),
-    41: _Kind(_OPENAI, "https://api.novita.ai/v3/openai"),
-    44: _Kind(_OPENAI, "https://api.siliconflow.cn", "/v1"),
-    45: _Kind(_OPENAI, "https://api.x.ai", "/v1"),
-    46: _Kind("replicate", "https://api.replicate.com"),
-    47: _Kind(_OPENAI, "https://qianfan.baidubce.com", "/v2"),
-    50: _Kind(_OPENAI),
-}
-TYPES: Mapping[str, Mapping[int, _Kind]] = {
-    "new-api": {**_SAME, **_NEW_API},
-    "one-api": {**_SAME, **_ONE_API},
-}
+@cache
+def channel_types(kind: str) -> Mapping[str, ChannelType]:
+    """Return every type of channel of a predecessor that something here speaks for, by number."""
+    tables = tomllib.loads(_TYPES.read_text("utf-8"))
+    return msgspec.convert(tables["both"] | tables[kind], dict[str, ChannelType])
 
 
 class ForeignChannel(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +64,7 @@ def foreign_channel(row: ForeignRow, kind: str) -> ForeignChannel:
         PorticoError: INVALID_REQUEST naming the column that cannot be read.
     """
     number = whole_of(row, "type")
-    known = TYPES[kind].get(number, _Kind(""))
+    known = channel_types(kind).get(str(number), ChannelType())
     base_url = _base_url(known, text_of(row, "base_url"))
     return ForeignChannel(
         id=whole_of(row, "id"),
@@ -121,7 +73,7 @@ def foreign_channel(row: ForeignRow, kind: str) -> ForeignChannel:
         provider=known.provider,
         base_url=base_url,
         options=_options(base_url),
-        secrets=tuple(_secret(known.provider, each) for each in _secrets(row)),
+        secrets=tuple(_secret(known, each) for each in _secrets(row)),
         disabled_secrets=_disabled(row),
         is_enabled=whole_of(row, "status", _ENABLED) == _ENABLED,
         groups=frozenset(_listed(text_of(row, "group") or "default")),
@@ -131,7 +83,7 @@ def foreign_channel(row: ForeignRow, kind: str) -> ForeignChannel:
     )
 
 
-def _base_url(known: _Kind, given: str) -> str:
+def _base_url(known: ChannelType, given: str) -> str:
     found = (given or known.base_url).rstrip("/")
     if not found or found.endswith(known.path):
         return found
@@ -151,8 +103,8 @@ def _secrets(row: ForeignRow) -> list[str]:
     return [line for line in lines if line][:KEYS_MAX]
 
 
-def _secret(provider: str, secret: str) -> str:
-    return secret.replace("|", ":", 1) if provider == "kling" else secret
+def _secret(known: ChannelType, secret: str) -> str:
+    return secret.replace(known.between, ":", 1) if known.between else secret
 
 
 def _disabled(row: ForeignRow) -> frozenset[int]:
