@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 from sqlalchemy import bindparam, insert, literal, select, update
 
 import portico.app  # noqa: F401 - declares every table there is
-from portico import delivery, ledger, tasks
+from portico import delivery, ledger, tasks, usage
 from portico.accounts import KeyLimits
 from portico.core.ids import TASK_ID_MAX, TaskId
 from portico.core.money import MICRO
+from portico.core.usage import COUNTED, day_of
 from portico.core.views import Caller, TaskState
 from portico.delivery import NewDelivery
 from portico.media import service as media
@@ -54,6 +55,7 @@ def fill(tx: Tx) -> None:
         created_at=START,
         updated_at=2**62,
     )
+    _usage(tx, caller)
     _change(tx, "tasks", "runner", {"id": RUNNING}, "run_1")
     _change(tx, "accounts", "email", {"id": "acc_ß"}, ODD_EMAIL)
     _change(tx, "api_keys", "name", {"id": caller.key_id}, ODD)
@@ -133,6 +135,22 @@ def _files(tx: Tx, caller: Caller) -> None:
         )
         media.record(tx, asset)
     media.mark_deleted(tx, ["ast_2É"], now=START)
+
+
+def _usage(tx: Tx, caller: Caller) -> None:
+    usage.advance(tx, None, usage.Progress(day_of(START), OPEN))
+    for number, model in enumerate(("B", "a", ODD)):
+        counted = {name: TASK_ID_MAX - number - place for place, name in enumerate(COUNTED)}
+        add_row(
+            tx,
+            "usage_days",
+            day=number,
+            account_id=caller.account_id,
+            key_id=caller.key_id,
+            model=model,
+            kind="video",
+            **counted,
+        )
 
 
 def _change(tx: Tx, table: str, column: str, where: dict[str, Any], value: object) -> None:

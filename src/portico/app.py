@@ -28,6 +28,7 @@ from portico.flows.connect import Connections
 from portico.flows.connected import Connected, Providers
 from portico.flows.gateway import Gateway, Limits
 from portico.flows.notify import run_deliveries
+from portico.flows.retention import run_retention
 from portico.flows.run import step
 from portico.flows.signals import run_hearing, run_telling
 from portico.flows.sweep import run_checks, run_sweeps
@@ -96,6 +97,7 @@ class App:
             self._keep(self._connections.run(), "portico-credentials"),
             self._keep(run_deliveries(gateway), "portico-deliveries"),
             self._keep(run_sweeps(gateway), "portico-sweeps"),
+            self._keep(run_retention(gateway), "portico-retention"),
             self._keep(run_checks(gateway), "portico-checks"),
         ]
         _log.info("ready", open_tasks=taken)
@@ -312,6 +314,7 @@ def build_limits(settings: Settings) -> Limits:
     """Take what flows need from the settings."""
     return Limits(
         result_kept_ms=settings.result_days * DAY_MS,
+        task_kept_ms=settings.task_days * DAY_MS or None,
         provider_attempts_max=settings.task_attempts_max,
         renders_max=2 * (settings.render_processes or os.cpu_count() or 1),
         is_reachable=bool(settings.public_url),

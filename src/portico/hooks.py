@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from portico.flows.gateway import Gateway
-from portico.flows.notices import Notices, challenge_of
+from portico.flows.notices import Notices
 
 BODY_BYTES_MAX = 64 * 2**10
 BODY_WITHIN_S = 10.0
@@ -37,8 +37,8 @@ class Hooks:
         body = await _read(request)
         if body is None:
             return Response(status_code=404)
-        if (challenge := challenge_of(body)) is not None:
-            return JSONResponse({"challenge": challenge})  # MiniMax, when a URL is new to it
+        if (reply := self._notices.reply(sender, body)) is not None:
+            return JSONResponse(dict(reply))
         try:
             useful = await self._notices.take(sender, body)
         except Exception as error:  # noqa: BLE001 - edge: the task is looked at when it is due

@@ -16,6 +16,7 @@ from portico.emulators.emulator import Emulator
 from portico.flows import credentials
 from portico.flows.credentials import Draft, Workshop
 from tests.contract.gateways import Wired, started
+from tests.contract.serving import served
 
 SUBMIT = "/portico/v1/tasks"
 MODEL = """
@@ -54,11 +55,12 @@ class Connecting:
         await self.noticed()
 
     async def noticed(self) -> None:
-        """Let the gateway find out, as it does within a second."""
-        await asyncio.sleep(0)
-        await self.wired.clock.advance(1.5)
-        self.wired.gateway.providers.changed.set()  # what Postgres' announcement does
-        await asyncio.sleep(0.05)
+        """Let the gateway find out at once, as it does where it is told."""
+        changed = self.wired.gateway.providers.changed
+        changed.set()
+        while changed.is_set():  # noqa: ASYNC110 - cleared just before it looks
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.02)
 
     async def made(self) -> Any:
         """Ask for a video, and return the task at its end."""
@@ -66,32 +68,51 @@ class Connecting:
         if answer.status_code != 202:
             return answer.json()
         path = f"{SUBMIT}/{answer.json()['task']['id']}"
+        shown = (await self.wired.get(path)).json()
         for _ in range(100):
-            shown = (await self.wired.get(path)).json()
             if shown["state"] in {"succeeded", "failed"}:
-                return shown
+                break
             await self.wired.clock.advance(5)
             await asyncio.sleep(0.02)
+            shown = (await self.wired.get(path)).json()
         return shown
 
 
 @pytest.fixture
-async def connecting(tmp_path: Path) -> AsyncIterator[Connecting]:
+async def emulator() -> AsyncIterator[Emulator]:
+    running = ArkEmulator(key="sk-canary-first")
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, emulator: Emulator) -> dict[str, Any]:
+    """What a gateway has to be told: a model that goes to Ark, and where that may be."""
     folder = tmp_path / "catalogue"
     folder.mkdir()
     (folder / "acme.toml").write_text(MODEL)
-    emulator = ArkEmulator(key="sk-canary-first")
-    await emulator.start()
-    now = SystemClock().now()
-    given = {"simulate": "", "catalogue": str(folder), "private_hosts": emulator.address}
-    async with started(tmp_path, now=now, **given) as wired:
-        shop = Workshop(
-            seal=Seal(wired.gateway.server_secret),
-            build=provider_builder(wired.app.settings, wired.clock),
-            reserved=frozenset({"local", "simulator"}),
-        )
-        yield Connecting(wired, emulator, shop)
-    await emulator.stop()
+    return {
+        "simulate": "",
+        "catalogue": str(folder),
+        "private_hosts": emulator.address,
+        "now": SystemClock().now(),
+    }
+
+
+def workshop(wired: Wired) -> Workshop:
+    """Return what the gateway's own commands would make credentials with."""
+    return Workshop(
+        seal=Seal(wired.gateway.server_secret),
+        build=provider_builder(wired.app.settings, wired.clock),
+        reserved=frozenset({"local", "simulator"}),
+    )
+
+
+@pytest.fixture
+async def connecting(tmp_path, emulator, settings) -> AsyncIterator[Connecting]:
+    async with started(tmp_path, **settings) as wired:
+        yield Connecting(wired, emulator, workshop(wired))
 
 
 async def test_credential_added_while_running_serves_and_can_be_rotated(connecting: Connecting):
@@ -119,6 +140,19 @@ async def test_upstream_is_told_where_to_call_back(connecting: Connecting):
     assert url.startswith("https://portico.test/hooks/")
     assert "sk-canary" not in url
     assert "main" not in url
+
+
+async def test_callback_of_an_upstream_ends_a_task_of_which_nobody_would_have_asked(
+    start, emulator, settings
+):
+    emulator.latency_s = 0.3
+    async with served(start, **settings) as serving:  # on a clock that stands: no look is ever due
+        wired = serving.gateway
+        await Connecting(wired, emulator, workshop(wired)).add("sk-canary-first")
+        answer = await wired.post(SUBMIT, VIDEO)
+        path = f"{SUBMIT}/{answer.json()['task']['id']}"
+        shown = await wired.reach(path, ["succeeded", "failed"])
+        assert shown.json()["state"] == "succeeded"
 
 
 async def test_database_and_answers_hold_no_secret_in_clear(connecting: Connecting, tmp_path):

@@ -18,6 +18,7 @@ from portico.providers.http import hint_of
 from portico.testing import FakeProvider
 from portico.testing.clock import let_run
 from tests.contract.gateways import PUBLIC_URL, Wired, made, started
+from tests.raw_sql import raw_sql
 
 SUBMIT = "/portico/v1/tasks"
 FAR = Pending("job-1", check_after_s=3_600)
@@ -29,6 +30,10 @@ class Calling(FakeProvider):
 
     def parse_callback(self, body: bytes) -> str | None:
         return hint_of(body, "id")
+
+    def reply_to_callback(self, body: bytes) -> dict[str, str] | None:
+        told = hint_of(body, "challenge")
+        return {"challenge": told} if told else None
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,7 @@ class Hooked:
 def put(wired: Wired, upstream: FakeProvider, **given: Any) -> None:
     """Connect a scripted upstream as the credential `main`."""
     given = {"callback_secret": "of-this-credential"} | given
-    wired.gateway.providers.put(
-        Connected("main", "simulator", tasks=upstream, **given)  # type: ignore[arg-type]
-    )
+    wired.gateway.providers.put(Connected("main", "simulator", tasks=upstream, **given))
 
 
 @pytest.fixture
@@ -162,13 +165,21 @@ async def test_other_methods_are_answered_404(hooked: Hooked):
         assert (answer.status_code, answer.content) == (404, b"")
 
 
-async def test_challenge_is_told_back_to_a_token_of_ours_only(hooked: Hooked):
+async def test_upstream_that_asks_for_an_answer_gets_its_own(hooked: Hooked):
     asked = {"challenge": "1a3cs1j-601a-118y-ch52-o48911eabc3u"}
     answer = await hooked.wired.client.post(hooked.path, json=asked)
     assert (answer.status_code, answer.json()) == (200, asked)
     assert answer.headers["content-type"] == "application/json"
     assert await hooked.say(asked, path=hooked.path[:-2] + "AA") == 404
-    assert await hooked.say({"challenge": "x" * 500}) == 200
+
+
+async def test_notice_may_leave_out_where_a_job_was_begun(hooked: Hooked):
+    async with raw_sql(hooked.wired.app.settings.database) as sql:
+        await sql.execute("UPDATE attempts SET upstream_id = 'text2video:job-1'")
+    assert await hooked.say({"id": "ob-1"}) == 200
+    assert await hooked.checks() == 0
+    assert await hooked.say() == 200
+    assert await hooked.checks() == 1
 
 
 async def test_notice_of_a_task_that_has_ended_changes_nothing(hooked: Hooked):

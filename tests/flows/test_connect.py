@@ -13,11 +13,15 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.views import TaskState
 from portico.credentials import Change, Seal
 from portico.flows import connect, credentials
+from portico.flows.administer import Desk
 from portico.flows.connect import GRACE_S, STAYS_S, Connections
 from portico.flows.credentials import Draft, Workshop
+from portico.flows.signals import run_hearing
 from portico.providers.base import Credential
+from portico.store import open_store
 from portico.testing import FakeProvider
 from tests.flows.wiring import MADE, UNDER_WAY, House, until
+from tests.kinds import on_postgres, on_sqlite
 
 SECRET = "sk-canary-5eed"
 SEAL = Seal(b"server-secret-of-16-bytes")
@@ -35,6 +39,8 @@ class Builder:
             raise ValueError(message)
         if "bad" in credential.base_url:
             raise KeyError(credential.secret)
+        if "worse" in credential.base_url:
+            raise ValueError(credential.secret)
         provider = FakeProvider([UNDER_WAY], name="local")
         self.made.append((credential, provider))
         return provider
@@ -226,18 +232,56 @@ async def test_credential_that_breaks_its_provider_is_left_out_without_its_secre
     assert SECRET not in log.getvalue()
 
 
-async def test_running_gateway_notices_within_a_second(upstreams, kind):
-    running = upstreams.connections.run()
-    task = asyncio.create_task(running)
+@on_sqlite
+async def test_running_gateway_notices_what_a_command_wrote(upstreams, monkeypatch):
+    monkeypatch.setattr(connect, "LOOK_EVERY_S", 0.01)
+    running = asyncio.create_task(upstreams.connections.run())
     draft = Draft(name="main", provider="local", base_url="https://example.com", secret=SECRET)
-    await until(lambda: upstreams.house.clock.sleepers)
     await credentials.add(upstreams.house.desk, upstreams.shop, draft)
-    if kind == "postgres":  # there the announcement says so; here nobody listens for it
-        upstreams.house.gateway.providers.changed.set()
-    else:
-        await upstreams.house.clock.advance(connect.LOOK_EVERY_S)
     await until(lambda: upstreams.names() == ["main"])
-    task.cancel()
+    await credentials.remove(upstreams.house.desk, "main")
+    await until(lambda: upstreams.names() == [])
+    running.cancel()
+
+
+@on_postgres
+async def test_running_gateway_is_told_what_a_command_wrote(upstreams, database):
+    gateway = upstreams.house.gateway
+    running = asyncio.create_task(upstreams.connections.run())  # looks by itself in 30 s
+    hearing = asyncio.create_task(run_hearing(gateway))
+    await gateway.runner.work_waits.wait()  # it hears from now on
+    command = await open_store(database)
+    desk = Desk(store=command, clock=upstreams.house.clock, ids=gateway.ids)
+    draft = Draft(name="main", provider="local", base_url="https://example.com", secret=SECRET)
+    await credentials.add(desk, upstreams.shop, draft)
+    await until(lambda: upstreams.names() == ["main"])
+    await credentials.set_enabled(desk, "main", enabled=False)
+    await until(lambda: upstreams.names() == [])
+    for each in (running, hearing):
+        each.cancel()
+    await asyncio.gather(running, hearing, return_exceptions=True)
+    await command.close()
+
+
+async def test_look_that_fails_is_made_again(upstreams, monkeypatch, log):
+    monkeypatch.setattr(connect, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(connect, "LOOK_ANYWAY_EVERY_S", 0.01)
+    looked = asyncio.Event()
+
+    async def away() -> None:
+        looked.set()
+        raise OSError(SECRET)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(upstreams.connections, "look", away)
+        running = asyncio.create_task(upstreams.connections.run())
+        await looked.wait()
+    draft = Draft(name="main", provider="local", base_url="https://example.com", secret=SECRET)
+    await credentials.add(upstreams.house.desk, upstreams.shop, draft)
+    await until(lambda: upstreams.names() == ["main"])
+    running.cancel()
+    assert "credentials_unread" in log.getvalue()
+    assert SECRET not in log.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -247,6 +291,7 @@ async def test_running_gateway_notices_within_a_second(upstreams, kind):
         ({"name": "No"}, "small letters"),
         ({"provider": "acme"}, "no provider 'acme'"),
         ({"base_url": "bad"}, "KeyError"),
+        ({"base_url": "worse"}, "ValueError"),
         ({"secret": " "}, "empty"),
         ({"region": "Ü"}, "region"),
         ({"options": {"A": "b"}}, "option"),

@@ -17,6 +17,7 @@ COMMANDS = {
     "key": "Create, list and revoke API keys.",
     "credit": "Give an account credits.",
     "ledger": "Check the money.",
+    "usage": "Say what was used and what it cost, by day, model or key.",
     "provider": "Connect upstreams, and list who makes what is asked for.",
     "health": "Ask a running server whether it is alive.",
     "emulate": "Stand in for a vendor's service on this machine.",

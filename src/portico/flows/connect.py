@@ -7,6 +7,7 @@ built is left out, and said so; it never stops a start.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -48,15 +49,14 @@ def connect(row: CredentialRow, *, seal: Seal, build: Build) -> Connected:
         UnconnectedError: it cannot be used as it is.
     """
     try:
-        made = build(row.provider, _opened(row, seal))
+        credential = _opened(row, seal)
         callback_secret = seal.open(row.callback_secret, name=row.name, what=CALLBACK)
-    except (UnsealedError, ValueError) as error:
+    except UnsealedError as error:
         raise UnconnectedError(str(error)) from None
-    except PorticoError as error:
-        raise UnconnectedError(error.message) from None
+    try:
+        made = build(row.provider, credential)
     except Exception as error:  # noqa: BLE001 - whatever a provider makes of odd options
-        message = f"its provider cannot be made: {type(error).__name__}"
-        raise UnconnectedError(message) from None
+        raise UnconnectedError(_told(error, credential)) from None
     connected = Connected(
         row.name,
         row.provider,
@@ -188,17 +188,14 @@ class Connections:
             await each.what.close()
 
     async def _changed_within(self, wait_s: float) -> None:
-        changed = self._gateway.providers.changed
-        alarm = asyncio.create_task(self._ring(wait_s))
-        try:
-            await changed.wait()
-        finally:
-            alarm.cancel()
-        changed.clear()
+        """Wait until somebody says that something changed, at most for a while.
 
-    async def _ring(self, wait_s: float) -> None:
-        await self._gateway.clock.sleep(wait_s)
-        self._gateway.providers.changed.set()
+        In real time, whatever clock the gateway has: another process knows no other.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._gateway.providers.changed.wait()
+        self._gateway.providers.changed.clear()
 
 
 def _opened(row: CredentialRow, seal: Seal) -> Credential:
@@ -208,6 +205,14 @@ def _opened(row: CredentialRow, seal: Seal) -> Credential:
         secret=seal.open(row.secret, name=row.name, what=SECRET),
         options=row.options,
     )
+
+
+def _told(error: Exception, credential: Credential) -> str:
+    """Return what went wrong with a provider: in its own words where those hold no secret."""
+    words = error.message if isinstance(error, PorticoError) else str(error)
+    if isinstance(error, ValueError | PorticoError) and credential.secret not in words:
+        return words
+    return f"its provider cannot be made: {type(error).__name__}"
 
 
 def _as_the_row_says(connected: Connected, row: CredentialRow) -> Connected:

@@ -30,7 +30,7 @@ from portico.providers.base import Lister
 from portico.store import Tx
 
 TRY_WITHIN_S = 20.0
-NO_SUCH_JOB = "portico-0"  # an id that no upstream gave out
+NO_SUCH_JOB = "portico-0"  # an id that no upstream gave out; a provider may have one of its own
 T = TypeVar("T")
 
 
@@ -269,7 +269,7 @@ async def _ask(one: Connected) -> Answered:
     if one.tasks is None:
         message = f"There is nothing to ask {one.provider} for that would cost nothing"
         raise PorticoError(ErrorCode.INVALID_REQUEST, message)
-    await one.tasks.check(NO_SUCH_JOB)
+    await one.tasks.check(getattr(one.tasks, "no_such_job", NO_SUCH_JOB))
     return Answered.ODDLY if lists else Answered.WELL  # neither here: is this the right address?
 
 

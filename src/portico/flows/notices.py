@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import msgspec
 
@@ -17,7 +18,7 @@ from portico import tasks
 from portico.core.ids import TaskId
 from portico.flows import signals
 from portico.flows.gateway import Gateway
-from portico.providers.base import CallbackReader
+from portico.providers.base import CallbackReader, CallbackReplier
 from portico.store import Tx
 from portico.tasks import Attempt, Task
 
@@ -25,7 +26,6 @@ PATH = "/hooks"
 TOKEN_LENGTH_MAX = 200
 NOTICES_MAX = 50  # that are listened to, of one attempt
 ATTEMPTS_MAX = 10_000  # whose notices are remembered
-CHALLENGE_LENGTH_MAX = 200
 _PURPOSE = b"portico notice, version 1"
 _MAC_BYTES = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -44,13 +44,11 @@ def callback_url(gateway: Gateway, credential: str, attempt_id: str) -> str | No
 
     It cannot where it does not reach us, has no notices, or is no upstream at all.
     """
-    one = gateway.providers.get(credential)
-    if one is None or not one.callback_secret or not gateway.limits.is_reachable:
-        return None
-    if not isinstance(one.tasks, CallbackReader):
+    known = _reader(gateway, credential)
+    if known is None or not gateway.limits.is_reachable:
         return None
     name = f"{attempt_id}.{credential}".encode()
-    raw = _mac(one.callback_secret, name) + name
+    raw = _mac(known[1], name) + name
     return f"{gateway.public_url}{PATH}/{base64.urlsafe_b64encode(raw).decode().rstrip('=')}"
 
 
@@ -70,12 +68,15 @@ class Notices:
         raw = _decoded(token)
         mac, name = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         attempt_id, _, credential = name.decode("ascii", "replace").partition(".")
-        one = self._gateway.providers.get(credential)
-        if one is None or not one.callback_secret or not isinstance(one.tasks, CallbackReader):
+        known = _reader(self._gateway, credential)
+        if known is None or not hmac.compare_digest(mac, _mac(known[1], name)):
             return None
-        if not hmac.compare_digest(mac, _mac(one.callback_secret, name)):
-            return None
-        return Sender(attempt_id, credential, one.tasks)
+        return Sender(attempt_id, credential, known[0])
+
+    def reply(self, sender: Sender, body: bytes) -> Mapping[str, str] | None:
+        """Return what an upstream wants to be told in answer to this; None: nothing."""
+        reader = sender.reader
+        return reader.reply_to_callback(body) if isinstance(reader, CallbackReplier) else None
 
     async def take(self, sender: Sender, body: bytes) -> bool:
         """Have a task looked at now, if a notice names its job; False: it was worth nothing.
@@ -96,7 +97,7 @@ class Notices:
         if found is None:
             return False
         attempt, task = found
-        if (attempt.credential, attempt.upstream_id) != (sender.credential, hint) or task.is_final:
+        if attempt.credential != sender.credential or task.is_final or not _is_of(attempt, hint):
             return False
         heard.digests.add(digest)
         await self._nudge(task.id, task.runner)
@@ -117,16 +118,6 @@ class Notices:
             await self._gateway.store.write(lambda tx: tx.announce(signals.noticed(task_id)))
 
 
-def challenge_of(body: bytes) -> str | None:
-    """Return the word that some upstreams want to hear again before they send notices."""
-    try:
-        asked = msgspec.json.decode(body, type=_Challenge)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    text = asked.challenge
-    return text if isinstance(text, str) and len(text) <= CHALLENGE_LENGTH_MAX else None
-
-
 class _Heard(msgspec.Struct):
     """What was heard of one attempt: how much was looked into, and what of it was of use."""
 
@@ -134,8 +125,19 @@ class _Heard(msgspec.Struct):
     digests: set[bytes] = msgspec.field(default_factory=set)
 
 
-class _Challenge(msgspec.Struct, frozen=True):
-    challenge: object = None
+def _is_of(attempt: Attempt, hint: str) -> bool:
+    """Whether a notice speaks of an attempt's job; ours may say before it where it was begun."""
+    known = attempt.upstream_id or ""
+    return known == hint or known.endswith(f":{hint}")
+
+
+def _reader(gateway: Gateway, credential: str) -> tuple[CallbackReader, str] | None:
+    """Return who reads a credential's notices, and its callback secret."""
+    one = gateway.providers.get(credential)
+    provider: object = None if one is None else one.tasks
+    if one is None or not one.callback_secret or not isinstance(provider, CallbackReader):
+        return None
+    return provider, one.callback_secret
 
 
 def _decoded(token: str) -> bytes:

@@ -15,6 +15,7 @@ from portico.providers.http import Api, at, read_json, read_number
 
 DONE = b"[DONE]"
 TOKENS_FIELD = "max_tokens"
+LIMITS = {TOKENS_FIELD, "max_completion_tokens"}  # one of them is said, and it is ours
 FINISHES = {
     "stop": "stop",
     "length": "length",
@@ -69,7 +70,7 @@ class ChatWire:
     def body(self, job: ChatJob, model: str) -> dict[str, Any]:
         """Return the request: sampling parameters pass as they are, ours win."""
         return {
-            **job.sampling,
+            **{name: value for name, value in job.sampling.items() if name not in LIMITS},
             "model": model,
             "messages": [msgspec.to_builtins(message) for message in job.messages],
             self._tokens_field: job.max_tokens,

@@ -7,11 +7,23 @@ from portico.core.upstreams import Upstream
 from portico.providers.ark import Ark
 from portico.providers.base import Credential
 from portico.providers.dashscope.provider import DashScope
+from portico.providers.fal import Fal
+from portico.providers.kling import Kling
+from portico.providers.minimax import MiniMax
 from portico.providers.openai_like import OpenAiLike
+from portico.providers.replicate import Replicate
+from portico.providers.vidu import Vidu
+from portico.providers.wavespeed import WaveSpeed
 
 # Each builds a `TaskProvider`, a `ChatProvider` or both; `isinstance` tells what more it is.
 BUILDERS: Mapping[str, Callable[[Credential, Upstream], Any]] = {
     Ark.name: Ark,
     DashScope.name: DashScope,
+    Fal.name: Fal,
+    Kling.name: Kling,
+    MiniMax.name: MiniMax,
     OpenAiLike.name: OpenAiLike,
+    Replicate.name: Replicate,
+    Vidu.name: Vidu,
+    WaveSpeed.name: WaveSpeed,
 }

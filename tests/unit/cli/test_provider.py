@@ -2,21 +2,26 @@
 
 import asyncio
 import io
+import re
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from portico import tasks
+from portico.app import provider_builder
 from portico.cli import doctor
+from portico.core.clock import SystemClock
 from portico.core.views import TaskState
 from portico.emulators.emulator import Emulator
 from portico.emulators.faults import Fault, On
 from portico.emulators.openai import OpenAiEmulator
+from portico.providers.base import Credential
 from portico.settings import load
 from portico.store import Tx, open_store
 from portico.tasks import RouteTaken, start_attempt
 from portico.testing import START, add_account, admit, new_task
+from tests.architecture.house import DOCS
 
 SECRET = "sk-canary-7f3a91"
 MODEL = """
@@ -294,3 +299,13 @@ def test_secret_of_another_installation_is_said_by_list_and_doctor(
     given = ("--secret-from-env", "UPSTREAM_KEY")
     assert portico("provider", "update", "main", *given).code == 0
     assert examined().code == 0
+
+
+def test_base_urls_of_the_page_are_taken_by_their_providers():
+    page = (DOCS / "providers.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*https.*?) \|", page, re.MULTILINE)
+    build = provider_builder(load(), SystemClock())
+    assert len(rows) > 5
+    for name, cell in rows:
+        for url in re.findall(r"`(https://[^`]+)`", cell):
+            assert build(name, Credential(name="main", base_url=url, secret="a:b")).name == name
