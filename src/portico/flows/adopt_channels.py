@@ -15,17 +15,12 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.flows.administer import Desk
 from portico.flows.adoption import Adoption, Tally
 from portico.flows.credentials import Draft, Workshop, add, sealed
-from portico.predecessors import ForeignChannel, Ratios, Source, foreign_channel
+from portico.predecessors import ForeignChannel, Ratios, Source, foreign_channel, may_be_text
 from portico.providers.registry import BUILDERS
 
 CHANNELS_MAX = 20_000
 NAME_LENGTH_MAX = 200
 _KINDS = ("text", "image")  # what a video costs there, code decides that is not in the options
-_NO_TEXT = (
-    "audio", "dall-e", "embed", "flux", "imagen", "image", "kling", "midjourney", "mj_", "moderat",
-    "realtime", "rerank", "seedance", "seedream", "sora", "suno", "tts", "veo-", "vidu", "video",
-    "wan2", "whisper",
-)  # fmt: skip
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,15 +155,22 @@ class Channels:
         )
         if isinstance(found, str):
             return found
-        routes = sorted(self._routes[model], key=lambda each: each[:2])
+        is_text = found.input is not None or may_be_text(model)
+        routes = [
+            route
+            for _, _, route in sorted(self._routes[model], key=lambda each: each[:2])
+            if hasattr(BUILDERS[route.provider], "stream" if is_text else "start")
+        ]
+        if not routes:
+            return "none of its channels becomes a credential that makes such a thing"
         return NewPrice(
             model=model,
             amount=found.amount,
             input=found.input,
             cached=found.cached,
             output=found.output,
-            kind=None if any(word in model.lower() for word in _NO_TEXT) else "text",
-            routes=tuple(route for _, _, route in routes),
+            kind="text" if may_be_text(model) else None,
+            routes=tuple(routes),
         )
 
     def _write_file(self, folder: Path, prices: list[NewPrice], report: Adoption) -> None:

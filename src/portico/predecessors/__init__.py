@@ -4,7 +4,7 @@ A file, a dump or a server is only ever read, and what it says is data: nothing 
 What is found comes out in Portico's own words, whatever the predecessor called it.
 """
 
-from portico.predecessors.channels import ForeignChannel, foreign_channel
+from portico.predecessors.channels import ForeignChannel, foreign_channel, may_be_text
 from portico.predecessors.opening import open_source
 from portico.predecessors.people import ForeignKey, ForeignUser, foreign_key, foreign_user
 from portico.predecessors.ratios import (
@@ -30,6 +30,7 @@ __all__ = [
     "foreign_channel",
     "foreign_key",
     "foreign_user",
+    "may_be_text",
     "open_source",
     "ratios_of",
     "read_ratio_export",

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,8 +32,18 @@ class ChannelType(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 @cache
 def channel_types(kind: str) -> Mapping[str, ChannelType]:
     """Return every type of channel of a predecessor that something here speaks for, by number."""
-    tables = tomllib.loads(_TYPES.read_text("utf-8"))
+    tables = _data()
     return msgspec.convert(tables["both"] | tables[kind], dict[str, ChannelType])
+
+
+def may_be_text(model: str) -> bool:
+    """Whether nothing in a model's name says that it makes something else than texts."""
+    return not any(word in model.lower() for word in _data()["no_text"])
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(_TYPES.read_text("utf-8"))
 
 
 class ForeignChannel(msgspec.Struct, frozen=True, kw_only=True):

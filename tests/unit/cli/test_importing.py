@@ -18,6 +18,7 @@ from portico.credentials import SECRET, Seal
 from portico.flows.administer import differences
 from portico.settings import load
 from portico.store import open_store
+from tests.architecture.house import DOCS
 from tests.full_rows import in_thread, row_values
 from tests.predecessors import (
     CLIENT_KEY,
@@ -419,3 +420,9 @@ def test_import_works_beside_a_writer_on_the_same_database(portico, folder, sour
     assert portico("migrate").code == 0
     assert in_thread(both()).code == 0
     assert Path(folder / "imported-new-api.toml").is_file()
+
+
+def test_page_shows_what_a_dry_run_says(portico, folder, source):
+    said = portico("import", "new-api", source, "--dry-run").out
+    page = (DOCS / "migrating.md").read_text("utf-8")
+    assert f"```text\n{said.replace(str(folder), 'catalogue')}```" in page

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from portico.app import provider_builder
+from portico.core.clock import SystemClock
 from portico.core.errors import PorticoError
 from portico.predecessors import (
     Listing,
@@ -12,10 +14,14 @@ from portico.predecessors import (
     foreign_channel,
     foreign_key,
     foreign_user,
+    may_be_text,
     ratios_of,
     read_ratio_export,
 )
+from portico.predecessors.channels import channel_types
+from portico.providers.base import Credential
 from portico.providers.registry import BUILDERS
+from portico.settings import load
 
 RATE = Decimal(5_000)
 
@@ -106,6 +112,10 @@ def channel(kind="new-api", **given: Any):
         ("new-api", 43, "", "openai_like", "https://api.deepseek.com/v1"),
         ("one-api", 36, "", "openai_like", "https://api.deepseek.com/v1"),
         ("one-api", 50, "https://a.example.com/api", "openai_like", "https://a.example.com/api"),
+        ("new-api", 50, "", "kling", "https://api.klingai.com"),
+        ("new-api", 52, "", "vidu", "https://api.vidu.cn/ent/v2"),
+        ("new-api", 35, "", "minimax", "https://api.minimaxi.com"),
+        ("new-api", 56, "", "replicate", "https://api.replicate.com/v1"),
         ("new-api", 14, "", "", ""),
     ],
 )
@@ -113,6 +123,27 @@ def test_type_of_a_channel_says_which_code_and_where(kind, number, base_url, pro
     made = channel(kind, type=number, base_url=base_url)
     assert (made.provider, made.base_url) == (provider, found)
     assert provider in {*BUILDERS, ""}
+
+
+@pytest.mark.parametrize("kind", ["new-api", "one-api"])
+def test_every_type_that_is_known_makes_a_usable_credential(kind):
+    build = provider_builder(load(), SystemClock())
+    for number, known in channel_types(kind).items():
+        made = channel(kind, type=number, base_url="https://a.example.com")
+        credential = Credential(name="m", base_url=made.base_url, secret="a:b")
+        assert build(known.provider, credential).name == known.provider
+
+
+def test_halves_of_a_key_are_joined_as_here():
+    assert channel(type=50, key="access|secret|x").secrets == ("access:secret|x",)
+    assert channel(type=1, key="a|b").secrets == ("a|b",)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("gpt-4o", True), ("DALL-E-3", False), ("my-tts", False)]
+)
+def test_name_may_say_that_it_is_no_text(name, found):
+    assert may_be_text(name) is found
 
 
 def test_channel_with_many_keys_knows_which_are_off():
