@@ -56,6 +56,9 @@ def fill(tx: Tx) -> None:
         updated_at=2**62,
     )
     _usage(tx, caller)
+    add_row(
+        tx, "route_pauses", credential=ODD, model="m/ü", until=TASK_ID_MAX, opens=3, reason="busy"
+    )
     _change(tx, "tasks", "runner", {"id": RUNNING}, "run_1")
     _change(tx, "accounts", "email", {"id": "acc_ß"}, ODD_EMAIL)
     _change(tx, "api_keys", "name", {"id": caller.key_id}, ODD)

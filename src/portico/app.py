@@ -14,6 +14,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from portico import catalogue, moderation
+from portico.catalogue import Catalogue
 from portico.core import faults
 from portico.core.clock import DAY_MS, Clock, SystemClock
 from portico.core.errors import ErrorCode, PorticoError
@@ -22,13 +23,14 @@ from portico.credentials import Seal
 from portico.dialects import BUILDERS
 from portico.dialects.endpoint import Dialect, Endpoint, NotFound, Rules, owner, stamped
 from portico.engines import QUEUES, EmbeddedEngine, Runner, Workplace
-from portico.flows import claim
+from portico.flows import claim, pauses
 from portico.flows.administer import Desk
 from portico.flows.connect import Connections
 from portico.flows.connected import Connected, Providers
 from portico.flows.gateway import Gateway, Limits
 from portico.flows.notify import run_deliveries
 from portico.flows.retention import run_retention
+from portico.flows.routing import unknown_providers
 from portico.flows.run import step
 from portico.flows.signals import run_hearing, run_telling
 from portico.flows.sweep import run_checks, run_sweeps
@@ -38,10 +40,10 @@ from portico.media.links import Links
 from portico.media.storage import open_storage
 from portico.outbound import Door, UpstreamClient
 from portico.pages import HEALTH_PATHS, page_routes
-from portico.providers import registry
 from portico.providers.base import Credential
 from portico.providers.local.provider import LocalProvider
 from portico.providers.local.text import LocalText
+from portico.providers.registry import BUILDERS as PROVIDERS
 from portico.providers.simulator import Simulator, parse_script
 from portico.rates import open_rates
 from portico.settings import Settings, host_pairs
@@ -51,6 +53,7 @@ from portico.store.open import is_postgres, migrate
 _log = structlog.get_logger("portico")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PATH_LENGTH_MAX = 2_048
+BUILT_IN = (LocalProvider.name, Simulator.name)
 _SLASHES_IN_NAMES = "/v1/models/"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_/-]+")
 
@@ -90,6 +93,7 @@ class App:
         self._add_routes(gateway)
         assert self._engine is not None
         assert self._workplace is not None
+        await pauses.load(gateway)
         self._engine.start()
         taken = await claim.join(gateway, dead=self._workplace.dead)
         self._loops = [
@@ -197,7 +201,7 @@ class App:
             store=store,
             clock=clock,
             ids=self._ids,
-            catalogue=catalogue.load(_folder(settings.catalogue)),
+            catalogue=load_catalogue(settings),
             blocklist=moderation.load(_folder(settings.blocklist)),
             storage=open_storage(settings.storage, links=settings.storage_links),
             inspector=Inspector(),
@@ -244,6 +248,7 @@ class App:
             self._keep(claim.run_taking(gateway), "portico-taking"),
             self._keep(run_hearing(gateway), "portico-hearing"),
             self._keep(run_telling(gateway), "portico-telling"),
+            self._keep(pauses.run_learning(gateway), "portico-pauses"),
         ]
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -340,14 +345,26 @@ def provider_builder(settings: Settings, clock: Clock) -> Callable[[str, Credent
     private_hosts = host_pairs(settings.private_hosts)
 
     def build(name: str, credential: Credential) -> Any:
-        if name not in registry.BUILDERS:
-            known = ", ".join(sorted(registry.BUILDERS))
+        if name not in PROVIDERS:
+            known = ", ".join(sorted(PROVIDERS))
             message = f"there is no provider {name!r}: it is one of {known}"
             raise ValueError(message)
         upstream = UpstreamClient(credential.base_url, private_hosts=private_hosts, clock=clock)
-        return registry.BUILDERS[name](credential, upstream)
+        return PROVIDERS[name](credential, upstream)
 
     return build
+
+
+def load_catalogue(settings: Settings) -> Catalogue:
+    """Read the catalogue, the operator's own files included.
+
+    Raises:
+        ValueError: naming what is wrong with it, also a route to a provider that does not exist.
+    """
+    found = catalogue.load(_folder(settings.catalogue))
+    for problem in unknown_providers(found, {*BUILT_IN, *PROVIDERS}):
+        raise ValueError(problem)
+    return found
 
 
 async def open_desk(settings: Settings) -> Desk:

@@ -319,8 +319,8 @@ async def test_open_attempts_are_counted_by_credential(upstreams):
     task_id = await upstreams.house.submit()
     await upstreams.house.step(task_id)
     store = upstreams.house.gateway.store
-    assert await store.read(lambda tx: tasks.count_at(tx, "main")) == 1
-    assert await store.read(lambda tx: tasks.count_at(tx, "other")) == 0
+    assert await store.read(lambda tx: tasks.open_attempts(tx, "main")) == 1
+    assert await store.read(lambda tx: tasks.open_attempts(tx, "other")) == 0
     upstreams.builder.last._script[:] = [MADE]
     await upstreams.house.run(task_id)
-    assert await store.read(lambda tx: tasks.count_at(tx, "main")) == 0
+    assert await store.read(lambda tx: tasks.open_attempts(tx, "main")) == 0

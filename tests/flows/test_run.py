@@ -10,8 +10,9 @@ from portico.core.clock import MINUTE_MS, SECOND_MS
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.money import MICRO
 from portico.core.views import TaskState
-from portico.flows import cancel, run
-from portico.flows.run import LOST_CHECKS_MAX, LOST_RETRY_S, READ_AGAIN_MAX_S
+from portico.flows import begin, cancel, run
+from portico.flows.failing import READ_AGAIN_MAX_S
+from portico.flows.run import LOST_CHECKS_MAX, LOST_RETRY_S
 from portico.moderation import Blocklist
 from portico.moderation.blocklist import Rule
 from portico.providers.base import Missing, Pending
@@ -363,7 +364,7 @@ async def test_task_cancelled_before_its_attempt_is_never_started(house):
     task = await house.task(task_id)
     await cancel.cancel(house.gateway, house.caller, task_id)
 
-    assert await run._begin(house.gateway, task) is None
+    assert await begin.begin(house.gateway, task) is None
     assert house.upstream.started == []
     await house.assert_charged(0)
 

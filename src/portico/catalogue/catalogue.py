@@ -9,12 +9,12 @@ from portico.catalogue.assemble import Entry, assemble_models, assemble_offering
 from portico.catalogue.chats import resolve_text
 from portico.catalogue.files import FileSpec, read_folder
 from portico.catalogue.names import Names
-from portico.catalogue.offerings import LOCAL_PROVIDER, Model, Offering, Route
+from portico.catalogue.offerings import Model, Offering
 from portico.catalogue.prices import Quote, quote_media, quote_text, version_at
 from portico.catalogue.resolve import cast_inputs, fits, resolve_media
 from portico.core.clock import Instant
 from portico.core.errors import ErrorCode, PorticoError
-from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Kind, MediaAsk, MediaJob, RouteClass
+from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Kind, MediaAsk, MediaJob
 from portico.core.money import Credits
 
 SHIPPED = Path(__file__).parent / "models"
@@ -73,11 +73,6 @@ class Catalogue:
         self._models = {model.id: model for model in models}
         self._offerings = {one.id: one for entry in entries for one in entry.offerings}
         self._names = Names(entries)
-        self._routes = {
-            (model.id, wanted): _routes(model.routes, wanted)
-            for model in self._models.values()
-            for wanted in RouteClass
-        }
 
     def resolve(self, ask: MediaAsk) -> MediaJob:
         """Find the offering, check what is asked, fill in the defaults, choose the mode.
@@ -155,15 +150,6 @@ class Catalogue:
         """Return every model, in the order of the files."""
         return tuple(self._models.values())
 
-    def routes(self, job: MediaJob | ChatJob) -> tuple[Route, ...]:
-        """Return the routes that the job's class allows, in order of preference; maybe none.
-
-        Raises:
-            PorticoError: UNKNOWN_MODEL when the model is gone.
-        """
-        self.model(job.model)
-        return self._routes[job.model, job.route_class]
-
     def _sibling(self, offering: Offering, ask: MediaAsk) -> Offering:
         """Switch to the name that takes these inputs, if it costs the same (reading B4)."""
         for mode, name in offering.siblings.items():
@@ -174,16 +160,6 @@ class Catalogue:
             if rules is not None and fits(rules, cast_inputs(other, ask.inputs)):
                 return other if other.prices == offering.prices else offering
         return offering
-
-
-def _routes(routes: tuple[Route, ...], wanted: RouteClass) -> tuple[Route, ...]:
-    if wanted is RouteClass.VALUE:
-        return tuple(
-            sorted(routes, key=lambda one: (one.upstream_cost is None, one.upstream_cost or 0))
-        )
-    if wanted is RouteClass.OFFICIAL and any(one.provider != LOCAL_PROVIDER for one in routes):
-        return tuple(one for one in routes if one.first_party)
-    return routes
 
 
 def _check_siblings(entries: Mapping[tuple[str, str], tuple[str, Entry]]) -> None:

@@ -20,6 +20,7 @@ from portico.core.jobs import Kind, Mode, ParamValue, Role
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Whole = Annotated[int, msgspec.Meta(ge=0)]
+Stage = Literal["generate", "enhance"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -33,6 +34,9 @@ class RouteSpec(_Strict, frozen=True, kw_only=True):
     provider: Name
     upstream_model: Name
     credential: str | None = None
+    modes: Annotated[tuple[Mode, ...], msgspec.Meta(min_length=1)] | None = None
+    stages: Annotated[tuple[Stage, ...], msgspec.Meta(min_length=1)] | None = None
+    region: str = ""
     first_party: bool = False
     weight: Whole = 1
     upstream_cost: str | None = None

@@ -108,9 +108,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     provider: str
     upstream_model: str
-    credential: str | None = None  # the credential's name, never the secret
+    credential: str | None = None  # the credential's name, never the secret; None: any
+    modes: frozenset[Mode] | None = None  # which it can serve; None: all of them
+    stages: frozenset[str] | None = None  # None: the first one, whatever it is called
+    region: str = ""  # only credentials there; empty: anywhere
     first_party: bool = False
-    weight: int = 1
+    weight: int = 1  # among routes as good as each other; 0: only while there is no other
     upstream_cost: Credits | None = None  # microcredits for a typical job; None: not known
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "ledger": "Check the money.",
     "usage": "Say what was used and what it cost, by day, model or key.",
     "provider": "Connect upstreams, and list who makes what is asked for.",
+    "route": "Say where a request would go, and why.",
     "health": "Ask a running server whether it is alive.",
     "emulate": "Stand in for a vendor's service on this machine.",
     "doctor": "Check this installation, and say what to do about what is wrong.",

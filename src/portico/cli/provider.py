@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from portico import catalogue
+from portico.app import load_catalogue
 from portico.catalogue import Catalogue
 from portico.cli.configuration import read_settings
 from portico.cli.desk import at_desk, has_database
@@ -232,7 +231,7 @@ def read_catalogue(settings: Settings) -> Catalogue:
         PorticoError: INVALID_REQUEST naming file and field of what is wrong with it.
     """
     try:
-        return catalogue.load(Path(settings.catalogue) if settings.catalogue else None)
+        return load_catalogue(settings)
     except (ValueError, OSError) as error:
         message = f"the catalogue cannot be used: {error}"
         raise refusal(message) from None

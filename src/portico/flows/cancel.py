@@ -5,8 +5,9 @@ from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import TaskId
 from portico.core.views import Caller, TaskState, TaskView
-from portico.flows import lookup, run, settle
+from portico.flows import lookup, settle
 from portico.flows.gateway import Gateway
+from portico.flows.owning import stop_upstream
 
 
 async def cancel(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> TaskView:
@@ -23,5 +24,5 @@ async def cancel(gateway: Gateway, caller: Caller, task_id: TaskId | None) -> Ta
     error = PorticoError(ErrorCode.CANCELLED, "cancelled")
     if await settle.fail(gateway, task, error, state=TaskState.CANCELLED, by_runner=False):
         faults.reach("cancel.after_commit")
-        await run.stop_upstream(gateway, task)
+        await stop_upstream(gateway, task)
     return await lookup.task(gateway, caller, view.id)

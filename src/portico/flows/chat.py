@@ -18,11 +18,10 @@ from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Chunk, Kind, Mode
 from portico.core.llm_tokens import count_job_tokens, count_tokens
 from portico.core.money import Credits
 from portico.core.views import Caller, TaskState
-from portico.flows import moderate, settle
+from portico.flows import chat_upstream, moderate, settle
 from portico.flows.chat_answer import ChatAnswer, Heard
 from portico.flows.gateway import Gateway
 from portico.flows.retry import shown
-from portico.flows.routing import choose_chat
 from portico.flows.submit import Repeat, Terms, hold_and_record, lane_of, recall, was_used
 from portico.store import Tx
 from portico.tasks import NewTask, Verdict
@@ -131,8 +130,7 @@ class ChatStream:
                 return told
 
     async def _listen(self, heard: Heard) -> None:
-        provider, model = choose_chat(self._gateway, self._job)
-        async with aclosing(provider.stream(self._job, model=model)) as pieces:  # type: ignore[type-var]
+        async with aclosing(chat_upstream.pieces(self._gateway, self._job)) as pieces:
             async for piece in pieces:
                 first = not heard.any
                 heard.take(piece)
@@ -163,7 +161,7 @@ async def open_stream(
         return earlier
     job = gateway.catalogue.resolve_chat(ask)
     moderate.refuse_forbidden(gateway, words_of(job), model=job.model)
-    choose_chat(gateway, job)
+    chat_upstream.require_chat(gateway, job)
     task = _new_task(gateway, caller, ask, job)
     await gateway.store.write(
         lambda tx: _admission(tx, caller, task, terms), lane=lane_of(caller, task, terms)

@@ -62,6 +62,7 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
 
     await gateway.store.write(write, lane=task.id)
     faults.reach("stage.after_commit")
+    settle.leave_room(gateway, task)
 
 
 def is_gone(finished: Finished) -> bool:

@@ -172,7 +172,7 @@ class Connections:
         now_s = self._gateway.clock.monotonic()
         due = [name for name, since_s in self._removed.items() if since_s + STAYS_S <= now_s]
         for name in due:
-            if await self._gateway.store.read(lambda tx: tasks.count_at(tx, name)):  # noqa: B023
+            if await self._gateway.store.read(lambda tx: tasks.open_attempts(tx, name)):  # noqa: B023
                 continue
             connected = self._gateway.providers.get(name)
             self._gateway.providers.drop(name)

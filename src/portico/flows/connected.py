@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from portico.providers.base import ChatProvider, TaskProvider
+
+_versions = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Providers:
         self._by_name: dict[str, Connected] = {}
         self._by_provider: dict[str, tuple[Connected, ...]] = {}
         self.changed = asyncio.Event()  # set when somebody says that credentials have changed
+        self.version = next(_versions)  # another one after every change, in all of the process
         for each in built_in:
             self.put(each)
 
@@ -61,8 +65,8 @@ class Providers:
 
     @property
     def has_upstreams(self) -> bool:
-        """Whether anything but what is built in can be called."""
-        return any(not one.is_built_in for many in self._by_provider.values() for one in many)
+        """Whether anything but what is built in is known, be it disabled for a while."""
+        return any(not one.is_built_in for one in self._by_name.values())
 
     def put(self, connected: Connected) -> None:
         """Add a credential, or replace the one of its name."""
@@ -75,6 +79,7 @@ class Providers:
         self._sort()
 
     def _sort(self) -> None:
+        self.version = next(_versions)
         enabled = [one for one in self.all() if one.is_enabled]
         self._by_provider = {
             name: tuple(one for one in enabled if one.provider == name)

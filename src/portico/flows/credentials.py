@@ -88,7 +88,9 @@ async def show(desk: Desk, name: str) -> tuple[CredentialRow, int]:
     Raises:
         PorticoError: INVALID_REQUEST when there is none.
     """
-    return await desk.store.read(lambda tx: (credentials.get(tx, name), tasks.count_at(tx, name)))
+    return await desk.store.read(
+        lambda tx: (credentials.get(tx, name), tasks.open_attempts(tx, name))
+    )
 
 
 async def add(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
@@ -182,7 +184,7 @@ async def remove(desk: Desk, name: str, *, force: bool = False) -> None:
     """
 
     def write(tx: Tx) -> None:
-        count = tasks.count_at(tx, name)
+        count = tasks.open_attempts(tx, name)
         if count and not force:
             message = (
                 f"{count} attempts are open with {name}: disable it and wait, or remove it with "

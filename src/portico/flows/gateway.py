@@ -18,6 +18,7 @@ from portico.media.storage import Storage
 from portico.moderation import Blocklist
 from portico.outbound import Door
 from portico.rates import Rates
+from portico.routes import RouteState
 from portico.store import Store
 
 
@@ -72,5 +73,6 @@ class Gateway:
     limits: Limits = field(default_factory=Limits)
     live: LiveTasks = field(default_factory=LiveTasks)
     runner: Runner = field(default_factory=Runner)
+    routes: RouteState = field(default_factory=RouteState)
     # dialect name -> the body of its callback for a finished task; filled by the composition root
     render_callback: Mapping[str, Callable[[TaskView], bytes]] = field(default_factory=dict)

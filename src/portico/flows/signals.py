@@ -16,6 +16,7 @@ from portico.store import Tx
 WAITING = "waiting"  # a task waits for a runner to take it
 OWED = "owed"  # a webhook is to be told
 CREDENTIALS = "credentials"  # one was added, changed or removed
+PAUSES = "pauses"  # a route is paused, or is not any more
 PROGRESS_EVERY_S = 1.0
 
 
@@ -37,6 +38,7 @@ async def run_hearing(gateway: Gateway) -> None:
         gateway.runner.work_waits.set()
         gateway.live.delivery_due.set()
         gateway.providers.changed.set()
+        gateway.live.pauses_changed.set()
 
     await gateway.store.listen(lambda text: hear(gateway, text), missed)
 
@@ -58,6 +60,8 @@ def hear(gateway: Gateway, text: str) -> None:
                 gateway.engine.nudge(int(number))
             case ["credentials"]:
                 gateway.providers.changed.set()
+            case ["pauses"]:
+                gateway.live.pauses_changed.set()
 
 
 async def run_telling(gateway: Gateway) -> None:

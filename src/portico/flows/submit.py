@@ -13,7 +13,7 @@ from portico.core.money import Credits
 from portico.core.views import Caller, TaskState, TaskView
 from portico.flows import gather, lookup, signals
 from portico.flows.gateway import Gateway
-from portico.flows.routing import choose_route, queue_of
+from portico.flows.routing import queue_of, require_route
 from portico.flows.views import new_task_view
 from portico.media import service as media
 from portico.store import Lane, Tx
@@ -61,7 +61,7 @@ async def submit(
     if terms.repeat and (earlier := await _replayed(gateway, caller, terms.repeat)):
         return earlier
     job = gateway.catalogue.resolve(ask)
-    queue = queue_of(choose_route(gateway, job))
+    queue = queue_of(require_route(gateway, job).provider)
     await _check_callback(gateway, terms.callback_url)
     await gather.check_inputs(gateway, caller, job)
     task = _new_task(gateway, caller, ask, job, queue=queue, callback_url=terms.callback_url)

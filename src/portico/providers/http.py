@@ -152,6 +152,14 @@ class Api:
             UpstreamError: as `begin`.
         """
         self._begun.add(attempt_id)
+        return await self.answer(call)
+
+    async def answer(self, call: Call) -> Mapping[str, Any]:
+        """Make one call and return its good answer.
+
+        Raises:
+            UpstreamError: of any trouble; AMBIGUOUS for an answer that is no JSON.
+        """
         reply = await self.upstream.send(call)
         answer = self._good(reply)
         if self.refusals.of_code(at(answer, *self.refusals.code_at)):

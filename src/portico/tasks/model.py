@@ -89,6 +89,7 @@ class Attempt(msgspec.Struct, frozen=True):
     upstream_id: str | None
     state: AttemptState
     started_at: Instant
+    failure_code: ErrorCode | None = None
 
     @property
     def route(self) -> RouteTaken:

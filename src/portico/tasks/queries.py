@@ -24,7 +24,15 @@ from portico.core.views import FINAL_STATES, TaskState
 from portico.store import Statement
 from portico.tasks.json_number import JsonNumber
 from portico.tasks.model import NewTask, Task
-from portico.tasks.tables import attempts, is_media, is_open, is_to_forget, requests, tasks
+from portico.tasks.tables import (
+    attempts,
+    is_media,
+    is_open,
+    is_open_attempt,
+    is_to_forget,
+    requests,
+    tasks,
+)
 
 _by_runner = bindparam("by_runner", type_=Text)
 # the fence: who has lost a task to another runner changes nothing of it; None: whoever it is
@@ -270,20 +278,16 @@ INSERT_ATTEMPT = Statement(
     ),
     apart=("task_id",),  # numbers are counted task by task
 )
+COUNT_OPEN_ATTEMPTS = Statement(
+    select(func.count().label("number"))
+    .select_from(attempts)
+    .where(attempts.c.credential == bindparam("credential"), is_open_attempt)
+)
 LAST_ATTEMPT = Statement(
     select(attempts)
     .where(attempts.c.task_id == bindparam("task_id"))
     .order_by(attempts.c.number.desc())
     .limit(1)
-)
-COUNT_AT = Statement(  # from the few open tasks: attempts of all times are many
-    select(func.count().label("number"))
-    .select_from(attempts)
-    .where(
-        attempts.c.task_id.in_(select(tasks.c.id).where(is_open)),
-        attempts.c.credential == bindparam("credential"),
-        (attempts.c.state == "submitting") | (attempts.c.state == "running"),
-    )
 )
 ATTEMPT_BY_ID = Statement(select(attempts).where(attempts.c.id == bindparam("attempt_id")))
 ATTEMPTS_OF = Statement(

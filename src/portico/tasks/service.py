@@ -74,12 +74,6 @@ def count_open(tx: Tx, account_id: AccountId) -> int:
     return int(row["number"]) if row else 0
 
 
-def count_at(tx: Tx, credential: str) -> int:
-    """Return how many attempts are open with a credential."""
-    row = tx.one(queries.COUNT_AT, credential=credential)
-    return int(row["number"]) if row else 0
-
-
 def open_ids(tx: Tx) -> list[TaskId]:
     """Return every task that has not ended, oldest first."""
     return [row["id"] for row in tx.rows(queries.OPEN_IDS)]
@@ -155,6 +149,12 @@ def start_attempt(
         now=now,
     )
     return True
+
+
+def open_attempts(tx: Tx, credential: str) -> int:
+    """Return how many attempts are open at a credential; exact in a write without a lane."""
+    row = tx.one(queries.COUNT_OPEN_ATTEMPTS, credential=credential)
+    return int(row["number"]) if row else 0
 
 
 def mark_running(

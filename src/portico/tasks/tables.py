@@ -19,6 +19,8 @@ _OPEN = "state IN ('queued', 'submitting', 'running', 'storing')"
 is_open = literal_column(
     f"({_OPEN})", type_=Boolean
 )  # to the letter as in the partial index, so that the planner uses it
+# open attempts of one credential are counted at every start where it has a limit
+is_open_attempt = literal_column("(state IN ('submitting', 'running'))", type_=Boolean)
 # an open task has no expiry, so it costs no entry in this index
 is_to_forget = literal_column("(expires_at IS NOT NULL AND job <> '{}')", type_=Boolean)
 # texts are far more, and nobody leafs through them
@@ -103,6 +105,12 @@ attempts = Table(
     Column("finished_at", BigInteger),
     Column("failure_code", Text),
     Index("ix_attempts_task_id", "task_id", "number", unique=True),
+    Index(
+        "ix_attempts_open",
+        "credential",
+        sqlite_where=is_open_attempt,
+        postgresql_where=is_open_attempt,
+    ),
 )
 
 requests = Table(

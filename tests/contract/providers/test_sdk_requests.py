@@ -32,7 +32,17 @@ OF_EMULATOR = {
     "wavespeed": "python-requests",
 }
 # whose vendor has none for Python that could be recorded, or one that speaks only over TLS
-WITHOUT_CLIENT = {"fal", "kling", "minimax", "vidu"}
+WITHOUT_CLIENT = {
+    "apixo",
+    "fal",
+    "kling",
+    "minimax",
+    "portico",
+    "vidu",
+    "xiaoyang",
+    "xpilot",
+    "yuanjing",
+}
 KNOWN_JOBS = {
     "openai": "video_1",
     "ark": "cgt-1",

@@ -85,21 +85,24 @@ async def through(
     now = SystemClock().now()
     async with started(tmp_path, private_hosts=emulator.address, now=now) as wired:
         replace_simulator(wired.gateway, tasks=provider, chat=provider)
-        monkeypatch.setattr(wired.gateway.catalogue, "_routes", routes_of(case, wired))
+        monkeypatch.setattr(wired.gateway.catalogue, "_models", models_for(case, wired))
         yield Through(wired, emulator)
     await emulator.stop()
 
 
-def routes_of(case: Case, wired: Wired) -> dict[Any, Any]:
-    """Return the routes of the catalogue, with the words of the case's upstream for its models."""
-    words = {VIDEO["model"]: case.video, IMAGE["model"]: case.image}
+def models_for(case: Case, wired: Wired) -> dict[str, Any]:
+    """Return the catalogue's models, with the words of the case's upstream in their routes."""
+    words = {VIDEO["model"]: case.video, IMAGE["model"]: case.image or case.waited_image}
     return {
-        (model, wanted): [
-            msgspec.structs.replace(route, upstream_model=words.get(model) or route.upstream_model)
-            for route in routes
-        ]
-        for (model, wanted), routes in wired.gateway.catalogue._routes.items()
+        model.id: with_word(model, words.get(model.id))
+        for model in wired.gateway.catalogue.models()
     }
+
+
+def with_word(model: Any, word: str | None) -> Any:
+    replace = msgspec.structs.replace
+    routes = (replace(each, upstream_model=word or each.upstream_model) for each in model.routes)
+    return replace(model, routes=tuple(routes))
 
 
 @pytest.mark.parametrize("fault", VIDEOS, ids=str)

@@ -9,7 +9,8 @@ from portico.catalogue import Catalogue, load
 from portico.catalogue.catalogue import build
 from portico.catalogue.files import read_text
 from portico.core.errors import ErrorCode, PorticoError
-from portico.core.jobs import Kind, MediaJob, Mode, RouteClass
+from portico.core.jobs import Kind, MediaJob, Mode
+from portico.core.money import MICRO
 from tests.unit.catalogue.asks import AT, IMAGE, ask, chat
 
 MODEL = """
@@ -188,7 +189,7 @@ def test_operators_file_replaces_a_model_under_everything_sold_with_it(tmp_path:
     catalogue = load(tmp_path)
     job = catalogue.resolve(ask("apixo", "wan-2-5"))
 
-    assert [route.provider for route in catalogue.routes(job)] == ["dashscope"]
+    assert [route.provider for route in catalogue.model(job.model).routes] == ["dashscope"]
 
 
 def test_replacing_an_offering_replaces_all_its_variants(tmp_path: Path):
@@ -298,51 +299,38 @@ def test_sibling_of_another_price_is_not_taken_silently():
 
 ROUTES = """routes = [
   { provider = "local", upstream_model = "scene", upstream_cost = "3" },
-  { provider = "ark", upstream_model = "a", upstream_cost = "2", first_party = true },
-  { provider = "reseller", upstream_model = "b", upstream_cost = "1", credential = "r1" },
-  { provider = "unpriced", upstream_model = "c" },
+  { provider = "ark", upstream_model = "a", first_party = true, region = "cn", weight = 3 },
+  { provider = "reseller", upstream_model = "b", credential = "r1", modes = ["text", "image"] },
+  { provider = "upscaler", upstream_model = "c", stages = ["enhance"] },
 ]"""
 
 
-@pytest.mark.parametrize(
-    ("route_class", "providers"),
-    [
-        (RouteClass.AUTO, ["local", "ark", "reseller", "unpriced"]),
-        (RouteClass.VALUE, ["reseller", "ark", "local", "unpriced"]),
-        (RouteClass.OFFICIAL, ["ark"]),
-    ],
-)
-def test_route_class_filters_and_orders(route_class: RouteClass, providers: list[str]):
+def test_routes_are_read_with_everything_they_may_say():
     model = re.sub(r"routes = .*", lambda _: ROUTES, MODEL)
     catalogue = catalogue_of(model + SHAPE + OFFERING + 'price = "1"')
-    job = MediaJob(
-        offering="portico:mine",
-        model="m",
-        kind=Kind.VIDEO,
-        mode=Mode.TEXT,
-        route_class=route_class,
-    )
 
-    assert [route.provider for route in catalogue.routes(job)] == providers
+    local, ark, reseller, upscaler = catalogue.model("m").routes
+
+    assert (local.upstream_cost, local.weight) == (3 * MICRO, 1)
+    assert (local.modes, local.stages, local.credential) == (None, None, None)
+    assert (ark.first_party, ark.region, ark.weight) == (True, "cn", 3)
+    assert (reseller.credential, reseller.modes) == ("r1", frozenset({Mode.TEXT, Mode.IMAGE}))
+    assert upscaler.stages == frozenset({"enhance"})
 
 
-def test_official_has_no_route_when_only_resellers_are_configured():
-    model = MODEL.replace('"local"', '"reseller"')
-    catalogue = catalogue_of(model + SHAPE + OFFERING + 'price = "1"')
-    job = MediaJob(
-        offering="portico:mine",
-        model="m",
-        kind=Kind.VIDEO,
-        mode=Mode.TEXT,
-        route_class=RouteClass.OFFICIAL,
-    )
-
-    assert catalogue.routes(job) == ()
+@pytest.mark.parametrize(
+    "field", ["modes = []", 'modes = ["dance"]', 'stages = ["polish"]', "speed = 1"]
+)
+def test_route_with_what_nobody_knows_is_refused(field):
+    model = MODEL.replace("upstream_model", f"{field}, upstream_model")
+    with pytest.raises(ValueError, match="routes"):
+        catalogue_of(model + SHAPE + OFFERING + 'price = "1"')
 
 
 def test_chats_have_routes_too():
     catalogue = load()
 
-    routes = catalogue.routes(catalogue.resolve_chat(chat("yuanjing", "qwen3-max")))
+    job = catalogue.resolve_chat(chat("yuanjing", "qwen3-max"))
+    routes = catalogue.model(job.model).routes
 
-    assert [(route.provider, route.upstream_model) for route in routes] == [("local", "script")]
+    assert ("local", "script") in [(route.provider, route.upstream_model) for route in routes]

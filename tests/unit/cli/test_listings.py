@@ -45,6 +45,17 @@ def test_faulty_catalogue_of_the_operator_is_one_line(portico, monkeypatch, tmp_
     assert "mine.toml" in ran.err
 
 
+def test_route_to_a_provider_that_does_not_exist_is_one_line(portico, monkeypatch, tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        '[[models]]\nid = "m"\ntitle = "M"\nkind = "video"\nprovider_label = "m"\n'
+        'routes = [{ provider = "nobody", upstream_model = "x" }]\n'
+    )
+    monkeypatch.setenv("PORTICO_CATALOGUE", str(tmp_path))
+    ran = portico("models")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "models m: routes.provider: there is no provider nobody" in ran.err
+
+
 def test_providers_are_listed_with_their_models(portico):
     found = {
         each["name"]: each for each in portico("provider", "list", "--json").result["providers"]
