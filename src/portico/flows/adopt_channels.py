@@ -12,11 +12,14 @@ from portico.catalogue.files import RouteSpec
 from portico.catalogue.price_files import Composed, NewPrice, compose, keep_file, try_file
 from portico.core import faults
 from portico.core.errors import ErrorCode, PorticoError
+from portico.credentials import CredentialRow
+from portico.flows import signals
 from portico.flows.administer import Desk
 from portico.flows.adoption import Adoption, Tally
-from portico.flows.credentials import Draft, Workshop, add, sealed
+from portico.flows.credentials import Draft, Workshop, sealed
 from portico.predecessors import ForeignChannel, Ratios, Source, foreign_channel, may_be_text
 from portico.providers.registry import BUILDERS
+from portico.store import Tx
 
 CHANNELS_MAX = 20_000
 NAME_LENGTH_MAX = 200
@@ -107,14 +110,27 @@ class Channels:
             is_enabled=channel.is_enabled and place not in channel.disabled_secrets,
         )
         try:
-            await (sealed if self._is_dry else add)(self._desk, self._shop, draft)
+            row = await sealed(self._desk, self._shop, draft)
         except PorticoError as error:
             if error.code is not ErrorCode.INVALID_REQUEST:
                 raise
             return error.message.replace(name, "it")
         if not self._is_dry:
-            faults.reach("import.after_commit")
+            await self._keep_credential(row, frozenset(channel.models.values()))
         return None
+
+    async def _keep_credential(self, row: CredentialRow, models: frozenset[str]) -> None:
+        """Keep a credential with what its channel served: it is asked for nothing else."""
+        now = self._desk.clock.now()
+
+        def write(tx: Tx) -> None:
+            credentials.add(tx, row)
+            credentials.keep_models(tx, row.name, models, now=now)
+            tx.announce(signals.CREDENTIALS)
+            faults.reach("import.before_commit")
+
+        await self._desk.store.write(write)
+        faults.reach("import.after_commit")
 
     def _lead(self, channel: ForeignChannel, name: str) -> None:
         """Note the routes to a credential: a higher priority first, then the older channel."""
@@ -156,11 +172,7 @@ class Channels:
         if isinstance(found, str):
             return found
         is_text = found.input is not None or may_be_text(model)
-        routes = [
-            route
-            for _, _, route in sorted(self._routes[model], key=lambda each: each[:2])
-            if hasattr(BUILDERS[route.provider], "stream" if is_text else "start")
-        ]
+        routes = self._best_first(model, "stream" if is_text else "start")
         if not routes:
             return "none of its channels becomes a credential that makes such a thing"
         return NewPrice(
@@ -170,7 +182,21 @@ class Channels:
             cached=found.cached,
             output=found.output,
             kind="text" if may_be_text(model) else None,
-            routes=tuple(routes),
+            routes=routes,
+        )
+
+    def _best_first(self, model: str, ability: str) -> tuple[RouteSpec, ...]:
+        """Return the routes to providers that can; only the highest priority has a weight.
+
+        A route without one is taken where no other is left, as a lower priority is there.
+        """
+        found = sorted(
+            (each for each in self._routes[model] if hasattr(BUILDERS[each[2].provider], ability)),
+            key=lambda each: each[:2],
+        )
+        return tuple(
+            route if order == found[0][0] else msgspec.structs.replace(route, weight=0)
+            for order, _, route in found
         )
 
     def _write_file(self, folder: Path, prices: list[NewPrice], report: Adoption) -> None:

@@ -11,6 +11,7 @@ from portico.predecessors.values import ForeignRow, refused
 
 CONNECT_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 600.0
+_SETTINGS = {"application_name": "portico-import", "default_transaction_read_only": "on"}
 _COLUMNS = (
     "SELECT attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
     "WHERE attrelid = to_regclass($1) AND relkind IN ('r', 'p') AND attnum > 0 "
@@ -30,7 +31,10 @@ async def open_postgres(url: str) -> "PostgresSource":
             url,
             timeout=CONNECT_WITHIN_S,
             command_timeout=ANSWER_WITHIN_S,
-            server_settings={"application_name": "portico", "default_transaction_read_only": "on"},
+            server_settings={
+                "application_name": "portico-import",
+                "default_transaction_read_only": "on",
+            },
         )
         try:
             await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -155,7 +155,7 @@ def test_file_is_kept_whole_or_not_at_all(tmp_path):
     assert os.listdir(path.parent) == [NAME]  # noqa: PTH208
 
 
-_TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=10)
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 _SIMPLE = st.one_of(_TEXT, st.booleans(), st.integers(-(2**60), 2**60))
 _DEEP = st.recursive(
     _SIMPLE,

@@ -263,6 +263,7 @@ def test_channels_become_sealed_credentials_with_their_state(portico, folder, so
     }
     assert found["new-api-1"].options == {"max_tokens_field": "max_completion_tokens"}
     assert found["new-api-4"].base_url == "https://four.example.com/v1"
+    assert found["new-api-1"].models == {"gpt-4o", "llama-3-70b"}
     assert (found["new-api-6"].provider, found["new-api-2"].options) == ("ark", {})
 
 
@@ -270,8 +271,9 @@ def test_routes_follow_priority_and_weight_and_prices_the_ratios(portico, folder
     imported(portico, source)
     known = catalogue.load(folder)
     routes = [(each.credential, each.weight) for each in known.model("gpt-4o").routes]
-    assert routes == [("new-api-2", 1), ("new-api-2-2", 1), ("new-api-1", 3)]
-    assert known.model("my-llama").routes[0].upstream_model == "llama-3-70b"
+    assert routes == [("new-api-2", 1), ("new-api-2-2", 1), ("new-api-1", 0)]
+    llama = known.model("my-llama").routes[0]
+    assert (llama.upstream_model, llama.weight) == ("llama-3-70b", 3)
     price = known.offering("openai:gpt-4o").prices[0]
     assert (price.input, price.cached, price.output) == (250 * MICRO, 125 * MICRO, 1000 * MICRO)
     assert known.offering("openai:all-in").prices[0].amount == 10 * MICRO

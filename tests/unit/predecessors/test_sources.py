@@ -9,6 +9,7 @@ import pytest
 from portico.core.errors import PorticoError
 from portico.predecessors import foreign_channel, foreign_key, foreign_user, open_source
 from portico.predecessors import source as module
+from portico.predecessors.postgres import open_postgres
 from tests.predecessors import (
     fill_postgres,
     make_dump,
@@ -71,7 +72,7 @@ async def test_source_stays_as_it_was(tmp_path):
 
 
 async def test_postgres_is_read_in_a_read_only_transaction(filled):
-    source = await open_source(filled)
+    source = await open_postgres(filled)
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
         await source._connection.execute("DELETE FROM users")
     await source.close()
