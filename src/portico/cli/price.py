@@ -14,6 +14,7 @@ from portico.cli.options import Data, Json, group
 from portico.cli.output import answer
 from portico.cli.price_sheets import Rates, file_name, read_sheet
 from portico.dialects import BUILDERS
+from portico.flows.adoption import plain
 from portico.predecessors import CREDITS_PER_USD
 
 app = group("Put prices from a file into the catalogue.")
@@ -65,7 +66,7 @@ def import_prices(  # noqa: PLR0913 - one argument an option
             folder=folder,
             name=name,
             dialects=_dialects(dialects),
-            heading=f"Written by `portico price import {file.name}`.",
+            heading="Written by `portico price import`; the next list of this name replaces it.",
         )
         try_file(folder, name, composed.text)
     except (ValueError, OSError) as error:
@@ -74,7 +75,7 @@ def import_prices(  # noqa: PLR0913 - one argument an option
     skipped = {**sheet.skipped, **composed.skipped}
     if skipped and sheet.is_by_hand:
         model, reason = next(iter(skipped.items()))
-        message = f"nothing was written: {model}: {reason}"
+        message = f"nothing was written: {plain(model)}: {reason}"
         raise refusal(message)
     changed = bool(composed.models) and not dry_run and keep_file(folder, name, composed.text)
     result = {
@@ -104,7 +105,9 @@ def _dialects(text: str) -> list[str]:
 
 
 def _text(result: dict[str, object], models: tuple[str, ...], skipped: dict[str, str]) -> str:
-    lines = [f"skipped  {model}: {reason}" for model, reason in list(skipped.items())[:SHOWN_MAX]]
+    lines = [
+        f"skipped  {plain(model)}: {reason}" for model, reason in list(skipped.items())[:SHOWN_MAX]
+    ]
     if len(skipped) > SHOWN_MAX:
         lines.append(f"… and {len(skipped) - SHOWN_MAX} more; --json names all")
     if not models:

@@ -19,7 +19,7 @@ from portico.core.ids import AccountId, KeyId, derived_id
 from portico.core.money import Credits
 from portico.flows.administer import Desk, verify
 from portico.flows.adopt_channels import Channels, Terms
-from portico.flows.adoption import Adoption, Sums, Tally
+from portico.flows.adoption import Adoption, Sums, Tally, plain
 from portico.flows.credentials import Workshop
 from portico.predecessors import (
     CREDITS_PER_USD,
@@ -269,8 +269,8 @@ class _Pass:
             theirs = self._ratios.group.get(group, Decimal(1))
             if theirs != ours:
                 self.report.notes.append(
-                    f"{count} users of the group {group} paid {theirs} times the base price; here "
-                    f"everybody pays {ours} times, as the group {self._terms.group} did"
+                    f"{count} users of the group {plain(group)} paid {theirs} times the base "
+                    f"price; here everybody pays {ours} times, as the group {self._terms.group} did"
                 )
 
 
@@ -279,6 +279,8 @@ def _addresses(user: ForeignUser) -> tuple[str, str, str]:
     try:
         own = accounts.checked_email(user.email)
     except PorticoError:
+        own = ""
+    if not own.isprintable():
         own = ""
     return own, f"{user.slug}@{DOMAIN}", f"{user.slug}.{user.id}@{DOMAIN}"
 

@@ -10,7 +10,14 @@ import msgspec
 from portico.core.money import CREDITS_MAX, MICRO, Credits
 
 SAMPLES_MAX = 5
+SAMPLE_LENGTH_MAX = 100
 REASONS_MAX = 200
+
+
+def plain(text: str) -> str:
+    """Return a foreign text as it may be printed: a terminal obeys some characters."""
+    shown = text[:SAMPLE_LENGTH_MAX]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in shown)
 
 
 class Tally:
@@ -48,7 +55,7 @@ class Tally:
         counter[reason] += 1
         samples = self._samples.setdefault(reason, [])
         if len(samples) < SAMPLES_MAX:
-            samples.append(str(which))
+            samples.append(plain(str(which)))
 
     def _listed(self, counter: Counter[str]) -> list[dict[str, Any]]:
         return [

@@ -1,6 +1,7 @@
 """`portico import`: what is taken over, that twice is harmless, and that no secret comes out."""
 
 import asyncio
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -428,3 +429,19 @@ def test_page_shows_what_a_dry_run_says(portico, folder, source):
     said = portico("import", "new-api", source, "--dry-run").out
     page = (DOCS / "migrating.md").read_text("utf-8")
     assert f"```text\n{said.replace(str(folder), 'catalogue')}```" in page
+
+
+def test_nothing_a_terminal_would_obey_is_printed_or_kept(portico, folder, changed):
+    escape = "\x1b[2Jx\x07"
+    users = [
+        rows()["users"][0] | {"email": f"a{escape}@example.com", "group": escape},
+        rows()["users"][1] | {"group": "vip"},
+    ]
+    channels = [rows()["channels"][0] | {"models": escape, "group": f"default,{escape}"}]
+    options = [{"key": "GroupRatio", "value": json.dumps({escape: 2, "default": 1})}]
+    source = changed(users=users, channels=channels, options=options)
+    ran = portico("import", "new-api", source)
+    assert ran.code == 0, ran.err
+    assert "\x1b" not in ran.out
+    assert "\x07" not in ran.out
+    assert account("root@imported")[1] == 100_000 * MICRO
