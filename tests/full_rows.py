@@ -41,6 +41,8 @@ def fill(tx: Tx) -> None:
     add_row(
         tx, "route_pauses", credential=ODD, model="m/ü", until=TASK_ID_MAX, opens=3, reason="busy"
     )
+    tasks.note_cost(tx, f"att_{DONE}", cost=TASK_ID_MAX)
+    tasks.note_text_cost(tx, FAILED, RouteTaken("ark", ODD, "m/ü"), cost=0)
     _change(tx, "tasks", "runner", {"id": RUNNING}, "run_1")
     _change(tx, "accounts", "email", {"id": "acc_ß"}, ODD_EMAIL)
     _change(tx, "api_keys", "name", {"id": caller.key_id}, ODD)

@@ -17,6 +17,7 @@ COMMANDS = {
     "key": "Create, list and revoke API keys.",
     "credit": "Give an account credits.",
     "ledger": "Check the money.",
+    "margins": "Show what was charged, and what upstreams took for it.",
     "provider": "List who makes what is asked for.",
     "route": "Say where a request would go, and why.",
     "health": "Ask a running server whether it is alive.",

@@ -26,6 +26,7 @@ from portico.tasks.tables import (
     is_to_forget,
     requests,
     tasks,
+    text_costs,
 )
 
 _by_runner = bindparam("by_runner", type_=Text)
@@ -212,6 +213,7 @@ INSERT_ATTEMPT = Statement(
         upstream_id=bindparam("upstream_id"),
         state=bindparam("state"),
         started_at=bindparam("now"),
+        cost=bindparam("cost"),
     ),
     apart=("task_id",),  # numbers are counted task by task
 )
@@ -247,6 +249,21 @@ END_ATTEMPT = Statement(
         state=bindparam("new_state"),
         finished_at=bindparam("now"),
         failure_code=bindparam("failure_code"),
+    )
+)
+
+NOTE_COST = Statement(
+    update(attempts)
+    .where(attempts.c.id == bindparam("attempt_id"))
+    .values(cost=bindparam("new_cost"))
+)
+INSERT_TEXT_COST = Statement(
+    insert(text_costs).values(
+        task_id=bindparam("task_id"),
+        provider=bindparam("provider"),
+        credential=bindparam("credential"),
+        upstream_model=bindparam("upstream_model"),
+        cost=bindparam("cost"),
     )
 )
 
