@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 from sqlalchemy import bindparam, insert, literal, select, update
 
 import portico.app  # noqa: F401 - declares every table there is
-from portico import delivery, ledger, tasks
+from portico import delivery, ledger, tasks, usage
 from portico.accounts import KeyLimits
 from portico.core.ids import TASK_ID_MAX, TaskId
 from portico.core.money import MICRO
+from portico.core.usage import COUNTED, day_of
 from portico.core.views import Caller, TaskState
 from portico.delivery import NewDelivery
 from portico.media import service as media
@@ -38,6 +39,23 @@ def fill(tx: Tx) -> None:
     _tasks(tx, caller)
     _files(tx, caller)
     add_row(tx, "runners", id="run_1", beat=3, queues="render upstream", started_at=START)
+    add_row(
+        tx,
+        "credentials",
+        name="main-1",
+        provider="openai_like",
+        base_url="https://example.com/ü/v1",
+        secret="1.0a1b2c3d." + "_-Aa" * 400,
+        callback_secret="1.0a1b2c3d.x==",
+        options=f'{{"odd": "{TASK_ID_MAX} 猫"}}',
+        attempts_max=TASK_ID_MAX,
+        is_enabled=0,
+        models='["a/b:c"]',
+        synced_at=START,
+        created_at=START,
+        updated_at=2**62,
+    )
+    _usage(tx, caller)
     add_row(
         tx, "route_pauses", credential=ODD, model="m/ü", until=TASK_ID_MAX, opens=3, reason="busy"
     )
@@ -122,6 +140,22 @@ def _files(tx: Tx, caller: Caller) -> None:
         )
         media.record(tx, asset)
     media.mark_deleted(tx, ["ast_2É"], now=START)
+
+
+def _usage(tx: Tx, caller: Caller) -> None:
+    usage.advance(tx, None, usage.Progress(day_of(START), OPEN))
+    for number, model in enumerate(("B", "a", ODD)):
+        counted = {name: TASK_ID_MAX - number - place for place, name in enumerate(COUNTED)}
+        add_row(
+            tx,
+            "usage_days",
+            day=number,
+            account_id=caller.account_id,
+            key_id=caller.key_id,
+            model=model,
+            kind="video",
+            **counted,
+        )
 
 
 def _change(tx: Tx, table: str, column: str, where: dict[str, Any], value: object) -> None:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -104,7 +104,11 @@ class Postgres:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run something asynchronous, wherever an event loop may be running already."""
-        return self._thread.submit(self._loop.run, coroutine).result()
+        return self.apart(lambda: self._loop.run(coroutine))
+
+    def apart(self, work: Callable[[], T]) -> T:
+        """Do something in a thread without an event loop: a fixture may run in one that has."""
+        return self._thread.submit(work).result()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server: SIGINT cuts connections off, SIGQUIT is a crash (`immediate`)."""
@@ -210,7 +214,7 @@ def running(options: tuple[str, ...] = _FAST) -> Iterator[Postgres]:
         assert done.returncode == 0, done.stderr
         server.start()
         server.command("CREATE DATABASE migrated")
-        migrate(server.url("migrated"))
+        server.apart(lambda: migrate(server.url("migrated")))
         yield server
     finally:
         server.close()

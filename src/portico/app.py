@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,28 @@ from portico.core import faults
 from portico.core.clock import DAY_MS, Clock, SystemClock
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.ids import IdSource
+from portico.credentials import Seal
 from portico.dialects import BUILDERS
 from portico.dialects.endpoint import Dialect, Endpoint, NotFound, Rules, owner, stamped
 from portico.engines import QUEUES, EmbeddedEngine, Runner, Workplace
 from portico.flows import claim, pauses
 from portico.flows.administer import Desk
+from portico.flows.connect import Connections
 from portico.flows.connected import Connected, Providers
 from portico.flows.gateway import Gateway, Limits
 from portico.flows.notify import run_deliveries
+from portico.flows.retention import run_retention
 from portico.flows.routing import unknown_providers
 from portico.flows.run import step
 from portico.flows.signals import run_hearing, run_telling
 from portico.flows.sweep import run_checks, run_sweeps
+from portico.hooks import Hooks
 from portico.media.inspection import Inspector
 from portico.media.links import Links
 from portico.media.storage import open_storage
-from portico.outbound import Door
+from portico.outbound import Door, UpstreamClient
 from portico.pages import HEALTH_PATHS, page_routes
+from portico.providers.base import Credential
 from portico.providers.local.provider import LocalProvider
 from portico.providers.local.text import LocalText
 from portico.providers.registry import BUILDERS as PROVIDERS
@@ -68,6 +73,7 @@ class App:
         self.is_leaving = False
         self._engine: EmbeddedEngine | None = None
         self._workplace: Workplace | None = None
+        self._connections: Connections | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._exact: dict[str, ASGIApp] = {}  # paths without parameters, found in one look-up
         self._parents: dict[str, tuple[str, ASGIApp]] = {}  # paths with one, at their end
@@ -78,6 +84,12 @@ class App:
         faults.arm_from_environment()
         await asyncio.to_thread(migrate, self.settings.database)
         gateway = self.gateway = await self._wire()
+        self._connections = Connections(
+            gateway,
+            seal=Seal(gateway.server_secret),
+            build=provider_builder(self.settings, self._clock),
+        )
+        await self._connections.look()
         self._add_routes(gateway)
         assert self._engine is not None
         assert self._workplace is not None
@@ -86,8 +98,10 @@ class App:
         taken = await claim.join(gateway, dead=self._workplace.dead)
         self._loops = [
             *(self._among_others(gateway) if gateway.store.is_shared else ()),
+            self._keep(self._connections.run(), "portico-credentials"),
             self._keep(run_deliveries(gateway), "portico-deliveries"),
             self._keep(run_sweeps(gateway), "portico-sweeps"),
+            self._keep(run_retention(gateway), "portico-retention"),
             self._keep(run_checks(gateway), "portico-checks"),
         ]
         _log.info("ready", open_tasks=taken)
@@ -109,6 +123,8 @@ class App:
         await gateway.live.end_streams(within_s=self.settings.stop_within_s / 4)
         await engine.stop(within_s=self.settings.stop_within_s / 4)
         await self._leave(gateway)
+        if self._connections is not None:
+            await self._connections.close()
         for each in gateway.providers.all():
             if each.tasks is not None:
                 await each.tasks.close()
@@ -212,6 +228,7 @@ class App:
         if self._only_health:
             self._exact = {path: self._exact[path] for path in HEALTH_PATHS}
             return
+        self._parents["/hooks"] = ("token", Hooks(gateway))
         routes: list[BaseRoute] = []
         for dialect in self.dialects:
             for route in dialect.routes:
@@ -302,6 +319,7 @@ def build_limits(settings: Settings) -> Limits:
     """Take what flows need from the settings."""
     return Limits(
         result_kept_ms=settings.result_days * DAY_MS,
+        task_kept_ms=settings.task_days * DAY_MS or None,
         provider_attempts_max=settings.task_attempts_max,
         renders_max=2 * (settings.render_processes or os.cpu_count() or 1),
         is_reachable=bool(settings.public_url),
@@ -317,6 +335,24 @@ def build_providers(settings: Settings, clock: Clock) -> Providers:
         Connected(each.name, each.name, tasks=each, chat=chat, is_built_in=True)
         for each, chat in ((local, LocalText()), (simulator, simulator))
     )
+
+
+def provider_builder(settings: Settings, clock: Clock) -> Callable[[str, Credential], Any]:
+    """Return what makes the provider of a credential, by the provider's name.
+
+    It raises ValueError for an unknown provider, and for a base URL that cannot be used.
+    """
+    private_hosts = host_pairs(settings.private_hosts)
+
+    def build(name: str, credential: Credential) -> Any:
+        if name not in PROVIDERS:
+            known = ", ".join(sorted(PROVIDERS))
+            message = f"there is no provider {name!r}: it is one of {known}"
+            raise ValueError(message)
+        upstream = UpstreamClient(credential.base_url, private_hosts=private_hosts, clock=clock)
+        return PROVIDERS[name](credential, upstream)
+
+    return build
 
 
 def load_catalogue(settings: Settings) -> Catalogue:

@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     private_hosts: str = ""
     """Comma-separated exact host:port pairs that outbound fetches may reach although private."""
     secret_key: str = ""
-    """Secret that signs links and webhooks; empty: made once, kept in the data folder."""
+    """Signs links and webhooks, seals credentials; empty: made once, kept in the data folder."""
     catalogue: str = ""
     """Folder with model files that add to, or replace, the shipped ones."""
     blocklist: str = ""
@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Tasks this process takes: `render` (made on this machine), `upstream`; empty: none."""
     result_days: int = 15
     """Days a result can be downloaded."""
+    task_days: int = 90
+    """Days a task is kept after its end; 0: for ever."""
     task_attempts_max: int = 4
     """How often a task is tried before it fails."""
     stop_within_s: int = 20

@@ -17,12 +17,14 @@ HEAVY = ("alembic", "av", "cv2", "numpy", "openai", "PIL")
 BREAKS = [
     ("providers", "import portico.ledger", "neighbours never"),  # parts never import parts
     ("ledger", "import portico.tasks", "neighbours never"),
+    ("credentials", "import portico.providers", "neighbours never"),
     ("core", "import portico.store", "neighbours never"),  # downwards only
     ("flows", "import portico.dialects", "neighbours never"),
     ("attic", "import portico.core", "neighbours never"),  # a room nobody placed
     ("dialects/xpilot", "import portico.store", "flows and core only"),
     ("dialects/xpilot", "import portico.dialects.apixo", "Dialects never"),
     ("flows", "import portico.ledger.queries", "tables of the ledger"),
+    ("flows", "import portico.credentials.tables", "tables of credentials"),
     ("flows", "import starlette.requests", "web framework"),
     ("media", "import portico.settings", "Settings are read"),
     ("flows", "import aiohttp", "opens connections"),

@@ -18,8 +18,14 @@ MAY_NAME_PROVIDERS = (
     "emulators/",  # the other end of the same wire
     "catalogue/offerings.py",
 )
-ALSO_A_WORD = {"local": ("outbound/",)}  # the `.local` names of home networks
-SHARED_PROVIDER_FILES = {"__init__", "base", "chat_wire", "http", "inputs", "registry"}
+_DIALECTS = ("dialects/", "catalogue/names.py", "pages/first_calls.py")
+ALSO_A_WORD = {
+    "local": ("outbound/",),  # the `.local` names of home networks
+    # formats that we speak too
+    **dict.fromkeys(("apixo", "xiaoyang", "xpilot", "yuanjing"), _DIALECTS),
+    "portico": (*_DIALECTS, "core/errors.py", "rates/", "store/"),  # and what this is called
+}
+SHARED_PROVIDER_FILES = {"__init__", "base", "chat_wire", "http", "inputs", "registry", "relay"}
 
 # Written in pieces, so that this file does not contain what it looks for.
 HOSTS = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "crates" + ".io"]

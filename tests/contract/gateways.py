@@ -24,7 +24,7 @@ from portico.flows.connected import Connected
 from portico.flows.gateway import Gateway
 from portico.providers.base import ChatProvider, Finished, OutputFile, Pending, TaskProvider
 from portico.settings import Settings
-from portico.testing import FakeClock, FakeProvider
+from portico.testing import FakeClock, FakeProvider, make_database
 from portico.testing.provider import Answer
 
 PUBLIC_URL = "https://portico.test"
@@ -133,7 +133,11 @@ async def started(
     """Start a gateway with one account and one key; stop it at the end."""
     clock = FakeClock(now)
     given = {"public_url": PUBLIC_URL, "simulate": "1"} | settings
-    app = App(Settings(data=str(folder / "data"), **given), clock=clock)
+    settled = Settings(data=str(folder / "data"), **given)
+    if not settled.database_url:
+        settled.folder.mkdir(mode=0o700)
+        make_database(settled.folder / "portico.db")
+    app = App(settled, clock=clock)
     await app.start()
     assert app.gateway is not None
     upstream = FakeProvider(script or [made()], name="simulator", restartable=True)

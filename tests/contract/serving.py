@@ -35,10 +35,13 @@ class Served:
 
 
 @asynccontextmanager
-async def served(start: Callable[..., Awaitable[Wired]], **given: Any) -> AsyncIterator[Served]:
+async def served(
+    start: Callable[..., Awaitable[Wired]], *, port: int = 0, **given: Any
+) -> AsyncIterator[Served]:
     """Start a gateway and serve it on this machine until the end of the `async with`."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         gateway = await start(public_url=url, **given)
         config = uvicorn.Config(gateway.app, lifespan="off", log_config=None)

@@ -16,6 +16,7 @@ from portico.engines.runner import LOOKS_MAX
 from portico.flows import chat, claim, lookup, settle, signals
 from portico.flows.cancel import cancel
 from portico.flows.live import LiveTasks
+from portico.flows.notices import Notices, Sender
 from portico.flows.submit import Terms
 from portico.store import open_store
 from portico.tasks import RouteTaken
@@ -382,3 +383,27 @@ async def test_who_lost_the_line_looks_for_itself(shared, distant, postgres):
     async with asyncio.timeout(5):
         await distant.runner.work_waits.wait()
     assert distant.live.progress(7) is None
+
+
+class Reader:
+    """Reads a notice as an upstream's that speaks of `job-1`."""
+
+    def parse_callback(self, _: bytes) -> str | None:
+        return "job-1"
+
+
+async def test_notice_reaches_the_process_that_runs_its_task(shared, distant):
+    shared.answers(UNDER_WAY)
+    task_id = await shared.submit()
+    await claim.take(shared.gateway)
+    await shared.step(task_id)
+    heard = await hearing(shared.gateway)
+    nudged = len(shared.engine.nudged)
+    (attempt,) = await shared.attempts(task_id)
+    sender = Sender(attempt.id, attempt.credential, Reader())
+    assert await Notices(distant).take(sender, b"{}")
+    await until(lambda: len(shared.engine.nudged) > nudged)
+    assert set(shared.engine.nudged) == {task_id}
+    assert distant.engine.nudged == []
+    heard.cancel()
+    await asyncio.gather(heard, return_exceptions=True)

@@ -15,16 +15,17 @@ from portico.core.money import MICRO
 from portico.core.upstreams import OTHER_ROUTE_HELPS, Trouble
 from portico.core.views import TaskState
 from portico.flows import cancel, pauses
-from portico.flows.begin import ROOM_AGAIN_S
+from portico.flows.capacity import TURN_AGAIN_S
 from portico.flows.chat import ChatStream, complete, open_stream
 from portico.flows.connected import Connected
+from portico.flows.rooms import LOOK_AGAIN_S
 from portico.providers.base import Pending
 from portico.routes import RouteState, key_of
 from portico.routes.breaker import FAILURES_MAX, State
 from portico.tasks import AttemptState
 from portico.testing import FakeProvider
 from tests.flows.upstreams import connect, fake, trouble
-from tests.flows.wiring import MADE, SCENE, UNDER_WAY, chat_ask
+from tests.flows.wiring import MADE, SCENE, UNDER_WAY, FailingStore, chat_ask
 
 ASK = MediaAsk(dialect="portico", name="m", prompt="the sea")
 OFFICIAL = MediaAsk(dialect="portico", name="m", prompt="the sea", route_class=RouteClass.OFFICIAL)
@@ -287,14 +288,15 @@ async def test_no_more_attempts_than_a_credential_may_have_are_open(house):
     waits = await asyncio.gather(*(house.step(each) for each in many))
 
     assert len(upstream.started) == 3
-    assert sorted(waits)[:9] == [ROOM_AGAIN_S] * 9
+    assert sorted(waits)[:9] == [LOOK_AGAIN_S] * 9
     counted = await house.gateway.store.read(lambda tx: tasks.open_attempts(tx, "first"))
     assert counted == 3
-    waiting = [each for each, after_s in zip(many, waits, strict=True) if after_s == ROOM_AGAIN_S]
+    waiting = [each for each, after_s in zip(many, waits, strict=True) if after_s == LOOK_AGAIN_S]
     assert await house.attempts(waiting[0]) == []
 
     begun = next(each for each in many if each not in waiting)
     await cancel.cancel(house.gateway, house.caller, begun)
+    assert set(house.engine.nudged) < set(waiting)  # one of those who wait is called
     await asyncio.gather(*(house.step(each) for each in waiting))
     assert len(upstream.started) == 4
 
@@ -317,7 +319,7 @@ async def test_busy_route_is_not_asked_at_once_again_because_the_other_is_full(h
     task_id = await house.submit(ASK)
 
     assert await house.step(task_id) == 0.0
-    assert await house.step(task_id) == ROOM_AGAIN_S
+    assert await house.step(task_id) == TURN_AGAIN_S
     assert len(first.started) == 1
 
 
@@ -410,3 +412,72 @@ async def test_texts_a_minute_are_kept(house):
         await complete(house.gateway, house.caller, CHAT)
     assert caught.value.code is ErrorCode.UPSTREAM_FAILED
     assert len(first.streamed) == 1
+
+
+async def test_route_to_one_credential_goes_to_no_other_of_its_provider(house):
+    first, other = fake(UNDER_WAY), fake(UNDER_WAY)
+    connect(house, {"first": first}, first_route=', credential = "first"')
+    house.gateway.providers.put(Connected("aside", "first", tasks=other))
+
+    for _ in range(4):
+        await house.step(await house.submit(ASK))
+
+    assert (len(first.started), other.started) == (4, [])
+
+
+async def test_credential_elsewhere_or_without_the_model_is_left_out(house):
+    near, far, bare = fake(UNDER_WAY), fake(UNDER_WAY), fake(UNDER_WAY)
+    connect(
+        house,
+        {"near": near, "far": far, "bare": bare},
+        far={"region": "eu"},
+        near={"region": "cn"},
+        bare={"models": frozenset({"other"})},
+        near_route=', region = "cn"',
+        far_route=', region = "cn"',
+    )
+
+    for _ in range(6):
+        await house.step(await house.submit(ASK))
+
+    assert (len(near.started), far.started, bare.started) == (6, [], [])
+
+
+async def test_key_that_turns_bad_is_noticed_by_questions_too(house):
+    first = fake(UNDER_WAY, trouble(Trouble.CREDENTIAL).of_read(), MADE)
+    connect(house, {"first": first})
+    task_id = await house.submit(ASK)
+    await house.step(task_id)
+
+    assert await house.step(task_id) == 2
+    assert (
+        house.gateway.routes.breakers.state(key_of("first", "x"), house.clock.now()) is State.OPEN
+    )
+    assert (await house.run(task_id)).state is TaskState.SUCCEEDED
+    await house.assert_charged(5 * MICRO)
+
+
+async def test_jobs_that_fail_count_against_their_route_and_results_for_it(house):
+    first = fake(UNDER_WAY, trouble(Trouble.FAILED), UNDER_WAY, MADE)
+    connect(house, {"first": first})
+    health, key = house.gateway.routes.health, key_of("first", "first-model")
+    await house.run(await house.submit(ASK))
+    failed = health.standing(key)
+    await house.run(await house.submit(ASK))
+
+    assert failed.success < health.standing(key).success < 1.0
+    assert health.standing(key).latency_s == 5.0
+
+
+async def test_pause_holds_here_while_the_database_is_away(house):
+    connect(house, {"first": fake(trouble(Trouble.CREDIT))})
+    store = FailingStore(house.gateway.store)
+    gateway = replace(house.gateway, store=store)
+    key = key_of("first", "first-model")
+    store.failures = 1
+
+    await pauses.note_refusal(gateway, key, trouble(Trouble.CREDIT))
+
+    assert gateway.routes.breakers.state(key, house.clock.now()) is State.OPEN
+    await pauses.load(gateway)  # nobody else knows of it
+    assert gateway.routes.breakers.state(key, house.clock.now()) is State.CLOSED

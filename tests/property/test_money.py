@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -85,7 +85,7 @@ _LONG = settings(max_examples=60, stateful_step_count=25, deadline=None)
 class OnSqlite:
     """A file of its own, and a disk that never makes a commit wait: so without an event loop."""
 
-    tries_one_again = False
+    tries_one_again = tries_refused_last = False
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
@@ -129,6 +129,7 @@ class OnPostgres:
     """An emptied database, with a connection that writes and one that looks."""
 
     tries_one_again = True  # a lost connection is made anew, for one work as for many
+    tries_refused_last = True  # after the rest of its group, which may have topped the account up
     writer: Writer | None = None
 
     def __init__(self, server: Postgres) -> None:
@@ -373,9 +374,17 @@ class Money(RuleBasedStateMachine):
         self._plan(work, lambda books: books.step(task_id, state, may_come_from.__contains__))
 
     def _check_outcomes(self, outcomes):
+        postponed = []
         for (_, expect), (worked, result) in zip(self.group, outcomes, strict=True):
-            self.books, expected = expect(self.books)
+            books, expected = expect(self.books)
+            if worked and isinstance(expected, str) and self.database.tries_refused_last:
+                postponed.append((expect, result))
+                continue
+            self.books = books
             assert (result if worked else _code(result)) == expected
+        for expect, result in postponed:
+            self.books, expected = expect(self.books)
+            assert result == expected
         self.group.clear()
 
     def teardown(self):
@@ -417,7 +426,9 @@ def _code(error):
 
 
 def test_no_credit_is_lost_and_none_appears(kind, request):
-    fewer = settings(_LONG, max_examples=6)  # every look is a round trip on Postgres
+    # every look is a round trip on Postgres; to shrink a failure there takes minutes
+    phases = [each for each in Phase if each is not Phase.shrink]
+    fewer = settings(_LONG, max_examples=6, phases=phases)
     machine: Any = lambda: Money(OnSqlite())  # noqa: E731 - a factory passes for a class
     if kind == "postgres":
         server = request.getfixturevalue("postgres")

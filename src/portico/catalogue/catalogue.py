@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from portico.catalogue.assemble import Entry, assemble_models, assemble_offerings
@@ -30,10 +31,13 @@ def load(extra: Path | None = None) -> "Catalogue":
     Raises:
         ValueError: naming file and field, when a file is not as it should be.
     """
-    layers = [read_folder(_SHIPPED)]
-    if extra is not None:
-        layers.append(read_folder(extra))
-    return build(layers)
+    return _shipped() if extra is None else build([read_folder(_SHIPPED), read_folder(extra)])
+
+
+@cache
+def _shipped() -> "Catalogue":
+    """Read the shipped files once a process: what is built of them never changes."""
+    return build([read_folder(_SHIPPED)])
 
 
 def build(layers: Iterable[Mapping[str, FileSpec]]) -> "Catalogue":

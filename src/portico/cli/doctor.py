@@ -7,6 +7,7 @@ import typer
 
 from portico.cli import health_checks as checks
 from portico.cli import shared_checks as shared
+from portico.cli import upstream_checks as upstreams
 from portico.cli.configuration import read_settings
 from portico.cli.health_checks import Finding
 from portico.cli.options import Data, Json, plain
@@ -27,6 +28,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], Awaitable[Finding]]], ...] = (
     ("margins", checks.margins),
     ("runners", shared.runners),
     ("secret", shared.secret),
+    ("credentials", upstreams.credentials),
     ("storage", checks.storage),
     ("rates", checks.rates),
     ("catalogue", checks.models),

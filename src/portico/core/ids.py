@@ -7,7 +7,7 @@ import base64
 import secrets
 from collections.abc import Callable
 
-from portico.core.clock import Clock
+from portico.core.clock import Clock, Instant
 
 TaskId = int
 AccountId = str
@@ -62,6 +62,11 @@ class _Pool:
             self._left = secrets.token_bytes(_POOL_BYTES)
         drawn, self._left = self._left[:size], self._left[size:]
         return int.from_bytes(drawn, "big") >> (size * 8 - count)
+
+
+def lowest_task_id(at: Instant) -> TaskId:
+    """Return the lowest id a task accepted at an instant can have; in all, ids follow clocks."""
+    return max(0, at - _EPOCH_MS) << _RANDOM_BITS
 
 
 def parse_task_id(text: str) -> TaskId | None:

@@ -6,7 +6,16 @@ the schedule; the posting itself goes through the outbound door, in a flow.
 
 from portico.delivery.model import Delivery, DeliveryState, NewDelivery
 from portico.delivery.schedule import RETRY_AFTER_S, next_attempt_at
-from portico.delivery.service import due, enqueue, find, of_task, record_attempt, replay
+from portico.delivery.service import (
+    due,
+    enqueue,
+    find,
+    is_any_owed,
+    of_task,
+    record_attempt,
+    remove,
+    replay,
+)
 from portico.delivery.signature import secret_for, signed_headers
 
 __all__ = [
@@ -17,9 +26,11 @@ __all__ = [
     "due",
     "enqueue",
     "find",
+    "is_any_owed",
     "next_attempt_at",
     "of_task",
     "record_attempt",
+    "remove",
     "replay",
     "secret_for",
     "signed_headers",

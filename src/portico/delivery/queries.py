@@ -1,6 +1,6 @@
 """All SQL of deliveries."""
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from portico.delivery.tables import deliveries
 from portico.store import Statement
@@ -57,3 +57,9 @@ REPLAY = Statement(
     .where(deliveries.c.id == bindparam("delivery_id"), deliveries.c.state != "pending")
     .values(state="pending", attempts=0, next_attempt_at=bindparam("now"))
 )
+OWED_OF_TASK = Statement(
+    select(deliveries.c.id)
+    .where(deliveries.c.task_id == bindparam("of_task"), deliveries.c.state == "pending")
+    .limit(1)
+)
+REMOVE_OF_TASK = Statement(delete(deliveries).where(deliveries.c.task_id == bindparam("of_task")))

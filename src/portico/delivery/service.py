@@ -56,6 +56,16 @@ def replay(tx: Tx, delivery_id: str, *, now: Instant) -> bool:
     return tx.execute(queries.REPLAY, delivery_id=delivery_id, now=now) > 0
 
 
+def is_any_owed(tx: Tx, task_id: TaskId) -> bool:
+    """Whether an event of a task still waits to be delivered."""
+    return tx.one(queries.OWED_OF_TASK, of_task=task_id) is not None
+
+
+def remove(tx: Tx, task_id: TaskId) -> None:
+    """Drop a task's deliveries; safe to repeat."""
+    tx.execute(queries.REMOVE_OF_TASK, of_task=task_id)
+
+
 def _delivery(row: Row) -> Delivery:
     return Delivery(
         id=row["id"],

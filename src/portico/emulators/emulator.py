@@ -39,6 +39,7 @@ SLOW_S = 3.0
 TRICKLE_S = 0.2
 PAGE = b"<!doctype html><title>Gateway</title><h1>It works</h1>"
 Body = Mapping[str, Any]
+Sign = Callable[[str, bytes], Mapping[str, str]]  # address and body of a callback -> its headers
 
 
 class Phase(StrEnum):
@@ -109,6 +110,7 @@ class Route:
     path: str  # a pattern; its groups are the handler's arguments
     on: On
     handler: Callable[[Received], Awaitable[Answer]]
+    needs_key: bool = True  # False: the address itself is the permission
 
 
 @dataclass(slots=True)
@@ -128,6 +130,7 @@ class Emulator:
     slow_s: float = SLOW_S
     name: str = ""
     base_path: str = ""
+    key_word: str = "Bearer"  # before the key in `Authorization`
     id_name: str = "id"  # what the fault `no_id` leaves out
     plans: Plans = field(default_factory=Plans)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -147,6 +150,10 @@ class Emulator:
     def refusal(self, fault: Fault, why: str) -> Answer:
         """Return how this vendor refuses: one of the menu's refusals in its own words."""
         raise NotImplementedError
+
+    def opens(self, token: str) -> bool:
+        """Return whether a caller's key is the right one; most vendors take it as it is."""
+        return not self.key or token == self.key
 
     # --- the same for all -------------------------------------------------------------------
 
@@ -221,13 +228,16 @@ class Emulator:
         host = "10.0.0.1" if job.fault is Fault.PRIVATE_URL else self.address
         return f"http://{host}/_files/{job.id}.{'mp4' if job.kind == 'video' else 'png'}"
 
-    def send_callback(self, url: str, job: Job, body: Callable[[], object]) -> None:
-        """Tell an address when a job is done."""
+    def send_callback(
+        self, url: str, job: Job, body: Callable[[], object], sign: Sign | None = None
+    ) -> None:
+        """Tell an address when a job is done, under the headers that a vendor signs with."""
 
         async def send() -> None:
             await asyncio.sleep(max(0, job.due_at - self.clock.now()) / SECOND_MS)
+            told = msgspec.json.encode(body())
             with contextlib.suppress(OSError):
-                await post_json(url, msgspec.json.encode(body()))
+                await post_json(url, told, sign(url, told) if sign else {})
 
         sending = asyncio.create_task(send())
         self._sending.add(sending)
@@ -247,8 +257,8 @@ class Emulator:
         return self.refusal(Fault.NO_MODEL, "no such path")
 
     async def _run(self, route: Route, request: Request, names: tuple[str, ...]) -> Answer:
-        given = request.headers.get("authorization", "")
-        if not given.startswith("Bearer ") or (self.key and given != f"Bearer {self.key}"):
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if route.needs_key and (kind != self.key_word or not token or not self.opens(token)):
             return self.refusal(Fault.BAD_KEY, "")
         fault = self.plans.take(route.on, request.body.decode("utf-8", "replace"))
         when = MENU[fault].when if fault else None
@@ -356,18 +366,22 @@ def _without(body: bytes, left_out: str) -> bytes:
     return msgspec.json.encode(copy(msgspec.json.decode(body or b"{}")))
 
 
-async def post_json(url: str, body: bytes) -> None:
-    """Send a callback over plain http to this machine, and nowhere else."""
+async def post_json(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Send a callback over plain http to this machine, and nowhere else; return the answer."""
     address, _, path = url.removeprefix("http://").partition("/")
     host, _, port = address.partition(":")
     if host not in {"127.0.0.1", "localhost"}:
-        return
+        return b""
     reader, writer = await asyncio.open_connection(host, int(port or "80"))
-    head = (
-        f"POST /{path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    writer.write(head.encode() + body)
+    shown = {
+        "host": address,
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (shown | dict(headers or {})).items())
+    writer.write(f"POST /{path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
     await writer.drain()
-    await reader.read(1_024)
+    answer = await reader.read(1_024)
     writer.close()
+    return answer

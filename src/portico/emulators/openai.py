@@ -37,6 +37,7 @@ PICTURE_FAILURES: dict[Fault | None, Fault] = {
     Fault.TASK_REFUSED: Fault.REFUSED,
 }
 FORMATS = {"url", "b64_json"}
+MODELS = ("sora-2", "sora-2-pro", "gpt-image-1", "gpt-4o")
 PICTURES = range(1, 11)
 POLL_AFTER_MS = "2000"
 
@@ -70,6 +71,7 @@ class OpenAiEmulator(Emulator):
             Route("POST", r"/images/generations", On.BEGIN, self._picture),
             Route("POST", r"/images/edits", On.BEGIN, self._picture),
             Route("POST", r"/chat/completions", On.TEXT, self._text),
+            Route("GET", r"/models", On.LIST, self._models),
         ]
 
     def refusal(self, fault: Fault, why: str) -> Answer:
@@ -147,6 +149,10 @@ class OpenAiEmulator(Emulator):
 
     async def _text(self, received: Received) -> Answer:
         return answer_text(received)
+
+    async def _models(self, _: Received) -> Answer:
+        data = [{"id": name, "object": "model", "owned_by": "emulator"} for name in MODELS]
+        return json_answer({"object": "list", "data": data})
 
     def _shown(self, job: Job) -> dict[str, Any]:
         body, phase = job.body, self.phase(job)

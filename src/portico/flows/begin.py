@@ -10,9 +10,9 @@ from contextlib import suppress
 from portico import tasks
 from portico.core import faults
 from portico.core.clock import SECOND_MS
-from portico.core.errors import ErrorCode, PorticoError
+from portico.core.errors import PorticoError
 from portico.core.jobs import MediaJob
-from portico.flows import failing, moderate, pauses, signals, taking
+from portico.flows import capacity, failing, moderate, pauses, signals, taking
 from portico.flows.connected import Connected
 from portico.flows.gateway import Gateway
 from portico.flows.inputs import assignment_of, stage_inputs
@@ -29,16 +29,11 @@ from portico.flows.routing import (
     taken,
 )
 from portico.providers.base import InputFile, Pending, TaskProvider
-from portico.rates import Bucket
 from portico.routes import Offer, key_of
 from portico.store import Tx
 from portico.tasks import RouteTaken, Task
 
-ROOM_AGAIN_S = 2.0  # while all attempts a credential may have are open
-ROOM_AGAIN_MAX_S = 60.0
-REPEAT_AFTER_MS = 5 * SECOND_MS
-TURN_AGAIN_S = 1.0  # while another process looks whether a route is back
-_STARTS = "upstream_starts"
+REPEAT_AFTER_MS = 5 * SECOND_MS  # so long a route is left alone after a refusal
 
 
 class _FullError(Exception):
@@ -60,11 +55,12 @@ async def begin(gateway: Gateway, task: Task) -> float | None:
             return None
         one = gateway.providers.get(offer.key.credential)
         assert one is not None
-        after_s = await _wait_for_room(gateway, one, offer)
+        after_s = await capacity.wait_for_room(gateway, task, one, offer)
         if after_s is None:
             with suppress(_FullError):  # another task took the last place meanwhile
                 return await _begin_at(gateway, task, one, taken(offer))
-        full[one.name] = after_s or ROOM_AGAIN_S
+            after_s = gateway.live.rooms.wait(task.id, one.name)
+        full[one.name] = after_s
 
 
 def provider_of(gateway: Gateway, credential: str) -> TaskProvider:
@@ -87,7 +83,7 @@ async def start(
     inputs: tuple[InputFile, ...],
 ) -> float | None:
     """Call the upstream for an attempt that is written down, and go on from what it says."""
-    assignment = assignment_of(gateway, task, route.upstream_model, inputs)
+    assignment = assignment_of(gateway, task, attempt_id, route, inputs)
     faults.reach("start.before_call")
     provider = provider_of(gateway, route.credential)
     try:
@@ -123,9 +119,9 @@ def _pick(
     free = [each for each in all_ if each.key.credential not in full and is_free(gateway, each)]
     least = least_tried(free, tried)
     if _is_too_soon(gateway, tried, all_, least, full):
-        return ROOM_AGAIN_S
+        return capacity.TURN_AGAIN_S
     offer = pick(gateway, job, least) if least else None
-    return offer or min(free_after_s(gateway, all_), *full.values(), ROOM_AGAIN_MAX_S)
+    return offer or min([free_after_s(gateway, all_), *full.values()])
 
 
 def _is_too_soon(
@@ -140,36 +136,6 @@ def _is_too_soon(
         return False
     times = tried.times[least[0].key]
     return any(each.key.credential in full and tried.times[each.key] < times for each in all_)
-
-
-async def _wait_for_room(gateway: Gateway, one: Connected, offer: Offer) -> float | None:
-    """Return after how many seconds to look again, None where an attempt may begin now.
-
-    The count here spares a rate that would be used for nothing; what counts is the one in the
-    write.
-    """
-    if one.attempts_max is not None:
-        number = await gateway.store.read(lambda tx: tasks.open_attempts(tx, one.name))
-        if number >= one.attempts_max:
-            return ROOM_AGAIN_S
-    if (after_s := await starts_after_s(gateway, one)) is not None:
-        return after_s
-    return None if await pauses.take_turn(gateway, offer.key) else TURN_AGAIN_S
-
-
-async def starts_after_s(gateway: Gateway, one: Connected) -> float | None:
-    """Count a start at a credential; returns seconds to wait where it is one too many a minute."""
-    if one.starts_per_minute is None:
-        return None
-    try:
-        counted = gateway.rates.hit(Bucket(_STARTS, one.starts_per_minute), one.name)
-        if counted is not None:
-            await counted
-    except PorticoError as error:
-        if error.code is not ErrorCode.RATE_LIMITED:
-            raise
-        return error.retry_after_s or TURN_AGAIN_S
-    return None
 
 
 async def _begin_at(
@@ -189,6 +155,7 @@ async def _begin_at(
     faults.reach("attempt.after_commit")
     if not started:
         return None
+    gateway.live.rooms.enter(task.id, one.name)
     return await start(gateway, task, attempt_id, route, inputs)
 
 
@@ -214,7 +181,7 @@ async def _begin_at_will(
     A crash in between loses a start that nobody pays for; the next one begins anew.
     """
     provider = provider_of(gateway, route.credential)
-    assignment = assignment_of(gateway, task, route.upstream_model, inputs)
+    assignment = assignment_of(gateway, task, attempt_id, route, inputs)
     faults.reach("start.before_call")
     try:
         outcome = await provider.start(assignment, attempt_id=attempt_id)

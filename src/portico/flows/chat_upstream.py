@@ -6,7 +6,7 @@ from contextlib import aclosing
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatJob, Chunk
 from portico.flows import pauses
-from portico.flows.begin import starts_after_s
+from portico.flows.capacity import starts_after_s
 from portico.flows.chat_answer import Heard
 from portico.flows.gateway import Gateway
 from portico.flows.retry import is_refusal

@@ -60,6 +60,7 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
 
     await gateway.store.write(write, lane=task.id)
     faults.reach("stage.after_commit")
+    settle.leave_room(gateway, task)
 
 
 async def _note_made(

@@ -1,7 +1,8 @@
 """Who can be called: every credential with its provider, built and ready."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from portico.providers.base import ChatProvider, TaskProvider
@@ -23,6 +24,7 @@ class Connected:
         attempts_max: jobs open there at once, over all processes; None: any number.
         starts_per_minute: jobs begun there in a minute, over all processes; None: any number.
         models: the upstream's own names of what it offers us; None: nobody asked.
+        callback_secret: what the URLs rest on under which its upstream may call us back.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Connected:
     attempts_max: int | None = None
     starts_per_minute: int | None = None
     models: frozenset[str] | None = None
+    callback_secret: str = field(default="", repr=False)
 
 
 class Providers:
@@ -43,6 +46,7 @@ class Providers:
     def __init__(self, built_in: Iterable[Connected] = ()) -> None:
         self._by_name: dict[str, Connected] = {}
         self._by_provider: dict[str, tuple[Connected, ...]] = {}
+        self.changed = asyncio.Event()  # set when somebody says that credentials have changed
         self.version = next(_versions)  # another one after every change, in all of the process
         for each in built_in:
             self.put(each)
@@ -61,8 +65,8 @@ class Providers:
 
     @property
     def has_upstreams(self) -> bool:
-        """Whether anything but what is built in can be called."""
-        return any(not one.is_built_in for many in self._by_provider.values() for one in many)
+        """Whether anything but what is built in is known, be it disabled for a while."""
+        return any(not one.is_built_in for one in self._by_name.values())
 
     def put(self, connected: Connected) -> None:
         """Add a credential, or replace the one of its name."""

@@ -40,6 +40,7 @@ class Limits:
     """What flows allow; the operator's settings, without their names in the environment."""
 
     result_kept_ms: int = 15 * DAY_MS
+    task_kept_ms: int | None = 90 * DAY_MS  # after its end; None: for ever
     image_size_max_bytes: int = 10 * 2**20
     video_size_max_bytes: int = 200 * 2**20
     provider_attempts_max: int = 4

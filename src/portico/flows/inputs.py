@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from portico.flows import collect, gather
+from portico.flows import collect, gather, notices
 from portico.flows.gateway import Gateway
 from portico.providers.base import Assignment, InputFile
-from portico.tasks import Task
+from portico.tasks import RouteTaken, Task
 
 
 async def stage_inputs(gateway: Gateway, task: Task) -> tuple[InputFile, ...]:
@@ -18,16 +18,21 @@ async def stage_inputs(gateway: Gateway, task: Task) -> tuple[InputFile, ...]:
 
 
 def assignment_of(
-    gateway: Gateway, task: Task, upstream_model: str, inputs: tuple[InputFile, ...]
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    route: RouteTaken,
+    inputs: tuple[InputFile, ...],
 ) -> Assignment:
     """Return what a provider is handed for the stage at which a task stands."""
     job = task.media_job()
     return Assignment(
         job=job,
         stage=job.stages[task.stage],
-        model=upstream_model,
+        model=route.upstream_model,
         inputs=inputs,
         folder=work_folder(gateway, task),
+        callback_url=notices.callback_url(gateway, route.credential, attempt_id),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from portico.core.ids import TaskId
+from portico.flows.rooms import Rooms
 from portico.providers.base import Finished, Pending
 
 
@@ -36,6 +37,7 @@ class LiveTasks:
         self._missed: dict[TaskId, int] = {}
         self._unread: dict[TaskId, int] = {}
         self._answers: dict[TaskId, tuple[str, Pending | Finished]] = {}  # to starts, by attempt
+        self.rooms = Rooms()  # at credentials whose open attempts are limited
         self._heard: set[TaskId] = set()  # whose progress another process told
         self._news: dict[TaskId, Progress] | None = None  # to be told to others, if there are any
         self.streams: set[Stream] = set()  # texts being written
@@ -104,6 +106,7 @@ class LiveTasks:
         self._unread.pop(task_id, None)
         self._answers.pop(task_id, None)
         self._heard.discard(task_id)
+        self.rooms.leave(task_id)
         if self._news:
             self._news.pop(task_id, None)
         for waiter in self._waiters.pop(task_id, ()):

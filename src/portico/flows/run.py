@@ -110,7 +110,7 @@ async def _look_up(
     if isinstance(provider, Finder):
         try:
             inputs = await stage_inputs(gateway, task)
-            assignment = assignment_of(gateway, task, attempt.upstream_model, inputs)
+            assignment = assignment_of(gateway, task, attempt.id, attempt.route, inputs)
             outcome = await provider.find(
                 Lost(attempt_id=attempt.id, assignment=assignment, started_at=attempt.started_at)
             )

@@ -94,6 +94,14 @@ async def retry_later(gateway: Gateway, task: Task, error: PorticoError) -> None
 
     with suppress(AlreadyEndedError):
         await gateway.store.write(write, lane=task.id)
+    leave_room(gateway, task)
+
+
+def leave_room(gateway: Gateway, task: Task) -> None:
+    """Let the next task know, if one waits for the room an attempt had at its credential."""
+    following = gateway.live.rooms.leave(task.id)
+    if following is not None:
+        gateway.engine.nudge(following)
 
 
 def end_task(
@@ -144,6 +152,7 @@ async def _finish(gateway: Gateway, task: Task, write: Callable[[Tx], None], *, 
     except AlreadyEndedError:
         return False
     faults.reach(point)
+    leave_room(gateway, task)
     gateway.live.ended(task.id)
     gateway.runner.ended_one()
     if task.callback_url:

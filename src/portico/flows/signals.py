@@ -15,6 +15,7 @@ from portico.store import Tx
 
 WAITING = "waiting"  # a task waits for a runner to take it
 OWED = "owed"  # a webhook is to be told
+CREDENTIALS = "credentials"  # one was added, changed or removed
 PAUSES = "pauses"  # a route is paused, or is not any more
 PROGRESS_EVERY_S = 1.0
 
@@ -24,6 +25,11 @@ def ended(task_id: TaskId) -> str:
     return f"ended {task_id}"
 
 
+def noticed(task_id: TaskId) -> str:
+    """Say that an upstream has news of a task."""
+    return f"noticed {task_id}"
+
+
 async def run_hearing(gateway: Gateway) -> None:
     """Hear what the other processes tell, for ever."""
 
@@ -31,6 +37,7 @@ async def run_hearing(gateway: Gateway) -> None:
         gateway.live.forget_heard()
         gateway.runner.work_waits.set()
         gateway.live.delivery_due.set()
+        gateway.providers.changed.set()
         gateway.live.pauses_changed.set()
 
     await gateway.store.listen(lambda text: hear(gateway, text), missed)
@@ -49,6 +56,10 @@ def hear(gateway: Gateway, text: str) -> None:
                 gateway.runner.work_waits.set()
             case ["owed"]:
                 gateway.live.delivery_due.set()
+            case ["noticed", number]:
+                gateway.engine.nudge(int(number))
+            case ["credentials"]:
+                gateway.providers.changed.set()
             case ["pauses"]:
                 gateway.live.pauses_changed.set()
 

@@ -1,6 +1,6 @@
 """All SQL of assets."""
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from portico.media.model import NewAsset
 from portico.media.tables import assets
@@ -47,3 +47,9 @@ MARK_DELETED = Statement(
     .where(assets.c.id == bindparam("asset_id"), assets.c.deleted_at.is_(None))
     .values(deleted_at=bindparam("now"))
 )
+STORED_OF_TASK = Statement(
+    select(assets.c.id)
+    .where(assets.c.task_id == bindparam("of_task"), assets.c.deleted_at.is_(None))
+    .limit(1)
+)
+REMOVE_OF_TASK = Statement(delete(assets).where(assets.c.task_id == bindparam("of_task")))

@@ -69,6 +69,16 @@ def mark_deleted(tx: Tx, asset_ids: Sequence[AssetId], *, now: Instant) -> int:
     return sum(tx.execute(queries.MARK_DELETED, asset_id=one, now=now) for one in asset_ids)
 
 
+def is_any_stored(tx: Tx, task_id: TaskId) -> bool:
+    """Whether a file of a task, input or output, has not been swept yet."""
+    return tx.one(queries.STORED_OF_TASK, of_task=task_id) is not None
+
+
+def remove(tx: Tx, task_id: TaskId) -> None:
+    """Drop the records of a task's files, which must be gone; safe to repeat."""
+    tx.execute(queries.REMOVE_OF_TASK, of_task=task_id)
+
+
 def unrecorded(tx: Tx, keys: Sequence[str]) -> list[str]:
     """Return those keys that no asset has: files whose record was never written."""
     return [key for key in keys if tx.one(queries.BY_KEY, key=key) is None]

@@ -16,6 +16,7 @@ _DOCUMENTS = (
     "dialects",
     "local-renderer",
     "configuration",
+    "providers",
     "operations",
     "glossary",
 )

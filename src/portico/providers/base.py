@@ -99,7 +99,8 @@ class Finished(msgspec.Struct, frozen=True):
     """The upstream is done; `usage` is what it measured.
 
     What costs money has one name for all upstreams: `video_tokens`, `images`, `seconds`,
-    `input_tokens`, `output_tokens`; each a number that is not negative, or absent.
+    `input_tokens`, `output_tokens`, `compute_seconds` of a machine there, and `credits` where an
+    upstream counts in its own; each a number that is not negative, or absent.
     """
 
     outputs: tuple[OutputFile, ...]
@@ -169,6 +170,26 @@ class CallbackReader(Protocol):
 
     def parse_callback(self, body: bytes) -> str | None:
         """Return the upstream's id of a job: a hint to ask about it, and nothing else."""
+
+
+@runtime_checkable
+class CallbackReplier(Protocol):
+    """A provider whose upstream wants an answer of its own before it calls back."""
+
+    def reply_to_callback(self, body: bytes) -> Mapping[str, str] | None:
+        """Return the answer, sent as JSON; None: this one needs none."""
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """A provider whose upstream tells, without pay, which models our key may ask for."""
+
+    async def models(self) -> frozenset[str] | None:
+        """Return the upstream's own names; None: this one keeps no list.
+
+        Raises:
+            UpstreamError: with the code OVERLOADED, whatever the trouble is.
+        """
 
 
 class ChatProvider(Protocol):

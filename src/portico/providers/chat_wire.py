@@ -15,6 +15,7 @@ from portico.providers.http import Api, at, read_json, read_number
 
 DONE = b"[DONE]"
 TOKENS_FIELD = "max_tokens"
+LIMITS = {TOKENS_FIELD, "max_completion_tokens"}  # one of them is said, and it is ours
 FINISHES = {
     "stop": "stop",
     "length": "length",
@@ -29,11 +30,15 @@ class ChatWire:
 
     Args:
         api: makes the calls.
+        path: where, below the base URL.
         tokens_field: how this upstream calls the limit of an answer.
     """
 
-    def __init__(self, api: Api, *, tokens_field: str = TOKENS_FIELD) -> None:
+    def __init__(
+        self, api: Api, *, path: str = "/chat/completions", tokens_field: str = TOKENS_FIELD
+    ) -> None:
         self._api = api
+        self._path = path
         self._tokens_field = tokens_field
 
     async def stream(self, job: ChatJob, *, model: str) -> AsyncIterator[Chunk]:
@@ -44,7 +49,7 @@ class ChatWire:
         """
         call = Call(
             method="POST",
-            path="/chat/completions",
+            path=self._path,
             headers={**self._api.headers, "Accept": "text/event-stream"},
             body=self.body(job, model),
             timeout_s=_WHOLE_S,
@@ -65,7 +70,7 @@ class ChatWire:
     def body(self, job: ChatJob, model: str) -> dict[str, Any]:
         """Return the request: sampling parameters pass as they are, ours win."""
         return {
-            **job.sampling,
+            **{name: value for name, value in job.sampling.items() if name not in LIMITS},
             "model": model,
             "messages": [msgspec.to_builtins(message) for message in job.messages],
             self._tokens_field: job.max_tokens,

@@ -7,9 +7,10 @@ ours, its numbers are taken only where they are numbers, its ids only where they
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,9 +20,13 @@ from portico.core.upstreams import Call, Part, Reply, Trouble, Upstream, Upstrea
 
 _log = structlog.get_logger("portico.providers")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9@][A-Za-z0-9_.:/@~+=-]{0,199}")
+NAMES_MAX = 10_000
 _WORD = re.compile(r"[A-Za-z0-9_. -]{1,40}")
 _BEGUN_MAX = 10_000
+_WORDS_MAX = 500
 _NUMBER_MAX = 2**53 - 1
+Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 # What a status means where the upstream's own code says nothing more.
 _BY_STATUS = {
@@ -38,7 +43,7 @@ _BY_STATUS = {
     503: Trouble.BUSY,
     529: Trouble.BUSY,
 }
-_GONE = frozenset({404, 410})
+GONE = frozenset({404, 410})
 _GOOD = range(200, 300)
 _OUR_FAULT = range(300, 500)
 
@@ -58,10 +63,20 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         code_at: where its own code stands in an answer.
         codes: patterns of codes, most special first; `*` stands for any letters.
+        gone_at: where it says in words alone, with any status, that it does not know an id.
+        gone: patterns of those words, in small letters.
     """
 
     code_at: tuple[str, ...]
     codes: Mapping[str, Trouble]
+    gone_at: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def say_gone(self, body: object) -> bool:
+        """Whether an answer says that there is no such thing."""
+        words = at(body, *self.gone_at) if self.gone_at else None
+        told = words[:_WORDS_MAX].lower() if isinstance(words, str) else ""
+        return any(fnmatchcase(told, pattern) for pattern in self.gone)
 
     def of(self, status: int, body: object) -> Trouble:
         """Return what an answer with an error means: by its code, else by its status."""
@@ -84,18 +99,22 @@ class Api:
 
     Args:
         upstream: carries them.
-        headers: the key, in the way this upstream wants it.
+        headers: the key, in the way this upstream wants it; called for every call where each one
+            is signed anew.
         refusals: how it says no.
     """
 
-    def __init__(
-        self, upstream: Upstream, *, headers: Mapping[str, str], refusals: Refusals
-    ) -> None:
+    def __init__(self, upstream: Upstream, *, headers: Headers, refusals: Refusals) -> None:
         self.upstream = upstream
-        self.headers = headers
+        self._headers = headers
         self.refusals = refusals
         self._unknown: set[str] = set()
         self._begun = _Begun()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the next call."""
+        return self._headers() if callable(self._headers) else self._headers
 
     async def begin(
         self,
@@ -114,7 +133,6 @@ class Api:
             UpstreamError: of any trouble; AMBIGUOUS for every answer that does not say clearly
                 whether the work was taken, and for an attempt that has begun already.
         """
-        self._begun.add(attempt_id)
         call = Call(
             method="POST",
             path=path,
@@ -125,6 +143,23 @@ class Api:
             timeout_s=timeout_s,
             answer_bytes_max=answer_bytes_max,
         )
+        return await self.begin_by(call, attempt_id=attempt_id)
+
+    async def begin_by(self, call: Call, *, attempt_id: str) -> Mapping[str, Any]:
+        """Begin paid work by a call that is made already; else as `begin`.
+
+        Raises:
+            UpstreamError: as `begin`.
+        """
+        self._begun.add(attempt_id)
+        return await self.answer(call)
+
+    async def answer(self, call: Call) -> Mapping[str, Any]:
+        """Make one call and return its good answer.
+
+        Raises:
+            UpstreamError: of any trouble; AMBIGUOUS for an answer that is no JSON.
+        """
         reply = await self.upstream.send(call)
         answer = self._good(reply)
         if self.refusals.of_code(at(answer, *self.refusals.code_at)):
@@ -145,10 +180,18 @@ class Api:
         """
         call = Call(method="GET", path=path, headers=self.headers, query=tuple(query))
         reply = await self.upstream.send(call)
-        if reply.status in _GONE:
+        if reply.status in GONE or self.refusals.say_gone(read_json(reply.body)):
             return None
+        return self.read(reply), reply.headers
+
+    def read(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the answer in the reply to a question.
+
+        Raises:
+            UpstreamError: with the code OVERLOADED, whatever the trouble is.
+        """
         try:
-            return self._good(reply), reply.headers
+            return self._good(reply)
         except UpstreamError as error:
             raise error.of_read() from None
 
@@ -231,6 +274,15 @@ def read_id(value: object) -> str:
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
     raise UpstreamError(Trouble.AMBIGUOUS, error="no id")
+
+
+def read_names(values: Iterable[object]) -> frozenset[str]:
+    """Return what of a list of models may be a name; the rest, and what is too much, is left out.
+
+    Names of models hold slashes, and are shown to operators only.
+    """
+    names = (value for value in values if isinstance(value, str) and _NAME.fullmatch(value))
+    return frozenset(islice(names, NAMES_MAX))
 
 
 def hint_of(body: bytes, *names: str) -> str | None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from msgspec import structs
 
 from portico.core.errors import ErrorCode, PorticoError
+from portico.core.jobs import ParamValue
 from portico.providers.base import Assignment, Capabilities, HandOver, InputFile
 
 Upload = Callable[[InputFile], Awaitable[str]]
@@ -55,6 +58,26 @@ def refuse_unsupported(can: Capabilities, assignment: Assignment) -> None:
         if file.role not in can.roles or _kind(file) not in can.media:
             message = f"The upstream takes no {file.role}"
             raise PorticoError(ErrorCode.UNSUPPORTED_OPTION, message, param=file.role.value)
+
+
+def without_neutral(
+    can: Capabilities, assignment: Assignment, neutral: Mapping[str, Collection[ParamValue]]
+) -> Assignment:
+    """Return an assignment without options that an upstream lacks, at values that ask for nothing.
+
+    Args:
+        can: what the upstream honours.
+        assignment: stays as it is.
+        neutral: an option -> its values that change nothing there, such as the default ratio of a
+            video whose shape follows from its first frame.
+    """
+    job = assignment.job
+    params = {
+        name: value
+        for name, value in job.params.items()
+        if name in can.params or value not in neutral.get(name, ())
+    }
+    return structs.replace(assignment, job=structs.replace(job, params=params))
 
 
 def file_name(file: InputFile, number: int) -> str:

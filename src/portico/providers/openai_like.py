@@ -40,6 +40,7 @@ from portico.providers.http import (
     at,
     hint_of,
     read_id,
+    read_names,
     read_number,
     read_url,
     read_usage,
@@ -187,6 +188,14 @@ class OpenAiLike:
             return await self.start(lost.assignment, attempt_id=lost.attempt_id)
         except UpstreamError as error:
             raise error.of_read() if error.trouble is Trouble.AMBIGUOUS else error from None
+
+    async def models(self) -> frozenset[str] | None:
+        """Read the list of models; not every relay has one."""
+        asked = await self._api.ask("/models")
+        listed = asked[0].get("data") if asked else None
+        if not isinstance(listed, list):
+            return None
+        return read_names(at(model, "id") for model in listed)
 
     def parse_callback(self, body: bytes) -> str | None:
         """Return the id that an event names: in OpenAI's shape, or a bare video's."""

@@ -6,6 +6,7 @@ cannot be final while its hold is open (a foreign key to the hold's state says s
 Rows here are the truth; an engine only decides who looks at which task next.
 """
 
+from portico.tasks.history import first_day, first_not_ended, over, remove, usage_of_ended
 from portico.tasks.model import (
     Attempt,
     AttemptState,
@@ -27,6 +28,7 @@ from portico.tasks.service import (
     end,
     end_attempt,
     find,
+    find_attempt,
     forget,
     forget_requests,
     get,
@@ -71,6 +73,9 @@ __all__ = [
     "end",
     "end_attempt",
     "find",
+    "find_attempt",
+    "first_day",
+    "first_not_ended",
     "forget",
     "forget_requests",
     "get",
@@ -85,13 +90,16 @@ __all__ = [
     "note_text_cost",
     "open_attempts",
     "open_ids",
+    "over",
     "page",
     "recall_request",
     "remember_request",
+    "remove",
     "requeue",
     "runners_of_open",
     "start_attempt",
     "take",
     "texts_of",
     "unsound",
+    "usage_of_ended",
 ]

@@ -1,22 +1,28 @@
 """All SQL of tasks, attempts and idempotent requests."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Text,
+    and_,
     bindparam,
     case,
     delete,
     func,
     insert,
+    literal_column,
     not_,
     or_,
     select,
     update,
 )
 
+from portico.core.clock import DAY_MS
 from portico.core.jobs import Kind
-from portico.core.views import TaskState
+from portico.core.views import FINAL_STATES, TaskState
 from portico.store import Statement
+from portico.tasks.json_number import JsonNumber
 from portico.tasks.model import NewTask, Task
 from portico.tasks.tables import (
     attempts,
@@ -196,6 +202,63 @@ UNSOUND = Statement(
     )
 )
 
+_day = literal_column(f"finished_at / {DAY_MS}", type_=BigInteger)
+_account = bindparam("of_account", type_=Text)
+
+
+def _ended_as(state: TaskState) -> Any:
+    return func.sum(case((tasks.c.state == state.value, 1), else_=0)).label(state.value)
+
+
+def _text_tokens(name: str) -> Any:
+    number = func.coalesce(JsonNumber(tasks.c.usage, name), 0)
+    return func.sum(case((tasks.c.kind == Kind.TEXT.value, number), else_=0)).label(name)
+
+
+ENDED_USAGE = Statement(  # goes along the primary key: there is no index of ends
+    select(
+        _day.label("day"),
+        tasks.c.account_id,
+        tasks.c.key_id,
+        tasks.c.model,
+        tasks.c.kind,
+        *map(_ended_as, (s for s in TaskState if s in FINAL_STATES)),
+        func.sum(tasks.c.charged).label("charged"),
+        func.sum(tasks.c.price - tasks.c.charged).label("released"),
+        _text_tokens("input_tokens"),
+        _text_tokens("output_tokens"),
+    )
+    .where(
+        tasks.c.id >= bindparam("first_id"),
+        tasks.c.finished_at >= bindparam("since"),
+        tasks.c.finished_at < bindparam("until"),
+        or_(_account.is_(None), tasks.c.account_id == _account),
+    )
+    .group_by(_day, tasks.c.account_id, tasks.c.key_id, tasks.c.model, tasks.c.kind)
+)
+OLDEST = Statement(select(tasks.c.created_at).order_by(tasks.c.id).limit(1))
+FIRST_NOT_ENDED = Statement(
+    select(tasks.c.id)
+    .where(
+        tasks.c.id >= bindparam("first_id"),
+        or_(tasks.c.finished_at.is_(None), tasks.c.finished_at >= bindparam("before")),
+    )
+    .order_by(tasks.c.id)
+    .limit(1)
+)
+_is_over = and_(
+    tasks.c.finished_at < bindparam("ended_before"),
+    or_(tasks.c.expires_at.is_(None), tasks.c.expires_at <= bindparam("now")),
+)
+OVER = Statement(
+    select(tasks.c.id)
+    .where(tasks.c.id > bindparam("after_id"), tasks.c.id < bindparam("end_id"), _is_over)
+    .order_by(tasks.c.id)
+    .limit(bindparam("limit"))
+)
+REMOVE_ATTEMPTS = Statement(delete(attempts).where(attempts.c.task_id == bindparam("of_task")))
+REMOVE = Statement(delete(tasks).where(tasks.c.id == bindparam("of_task")))
+
 _next_number = (
     select(func.coalesce(func.max(attempts.c.number), 0) + 1)
     .where(attempts.c.task_id == bindparam("task_id"))
@@ -228,6 +291,7 @@ LAST_ATTEMPT = Statement(
     .order_by(attempts.c.number.desc())
     .limit(1)
 )
+ATTEMPT_BY_ID = Statement(select(attempts).where(attempts.c.id == bindparam("attempt_id")))
 ATTEMPTS_OF = Statement(
     select(attempts).where(attempts.c.task_id == bindparam("task_id")).order_by(attempts.c.number)
 )

@@ -250,6 +250,12 @@ def last_attempt(tx: Tx, task_id: TaskId) -> Attempt | None:
     return _attempt(row) if row else None
 
 
+def find_attempt(tx: Tx, attempt_id: str) -> Attempt | None:
+    """Return an attempt by its id, or None."""
+    row = tx.one(queries.ATTEMPT_BY_ID, attempt_id=attempt_id)
+    return _attempt(row) if row else None
+
+
 def attempts_of(tx: Tx, task_id: TaskId) -> list[Attempt]:
     """Return all attempts of a task, oldest first."""
     return [_attempt(row) for row in tx.rows(queries.ATTEMPTS_OF, task_id=task_id)]

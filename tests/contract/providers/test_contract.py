@@ -103,7 +103,7 @@ async def test_job_goes_from_the_queue_to_a_file(in_time: Bench):
     await in_time.clock.advance(QUEUED_S)
     finished = await in_time.provider.check(started.upstream_id)
 
-    assert [queued.running, running.running] == [False, True]
+    assert [queued.running, running.running] == [not in_time.case.shows_queue, True]
     assert queued.check_after_s > 0
     assert isinstance(finished, Finished)
     assert await content_of(in_time, finished.outputs[0]) == sample("mp4")
@@ -124,6 +124,36 @@ async def test_picture_comes_at_once(at_once: Bench):
     assert await content_of(at_once, finished.outputs[0]) == sample("png")
     assert finished.usage["images"] == 1
     assert at_once.emulator.begun == 1
+
+
+@needs("waited_image")
+async def test_picture_that_is_a_job_goes_from_the_queue_to_a_file(in_time: Bench):
+    started = await in_time.provider.start(in_time.image(), attempt_id="att_1")
+    assert isinstance(started, Pending)
+    await in_time.clock.advance(20)
+    finished = await in_time.another().check(started.upstream_id)
+    assert isinstance(finished, Finished)
+    assert await content_of(in_time, finished.outputs[0]) == sample("png")
+    assert in_time.emulator.begun == 1
+
+
+@needs("waited_image")
+async def test_picture_that_is_a_job_can_be_refused_and_be_lost(at_once: Bench):
+    at_once.emulator.plans.add(Fault.TASK_REFUSED)
+    with pytest.raises(UpstreamError) as caught:
+        await made(at_once, at_once.image())
+    assert caught.value.code is ErrorCode.CONTENT_REFUSED
+    at_once.emulator.plans.add(Fault.CUT_AFTER)
+    with pytest.raises(UpstreamError) as caught:
+        await at_once.provider.start(at_once.image(), attempt_id="att_2")
+    assert caught.value.trouble is Trouble.AMBIGUOUS
+    assert at_once.emulator.begun == 2
+
+
+@needs("waited_image")
+async def test_picture_to_change_by_a_job_is_handed_on(at_once: Bench):
+    file = InputFile(Role.REFERENCE_IMAGE, "image/png", picture(at_once))
+    await check_handed_on(at_once, at_once.image(file))
 
 
 async def test_same_attempt_begins_one_job(at_once: Bench):
@@ -183,7 +213,7 @@ async def test_lost_start_is_found_or_known_to_be_none(at_once: Bench, fault):
 
     if not at_once.case.finds:
         assert found is None
-    elif taken or at_once.case.options:  # a key begins it now, at most once
+    elif taken or at_once.case.by_key:  # a key begins it now, at most once
         assert isinstance(found, Pending | Finished)
         assert at_once.emulator.begun == 1
     else:
@@ -291,9 +321,9 @@ async def check_usage(at_once: Bench, assignment: Assignment, fault: Fault) -> N
 
 async def test_waiting_job_is_stopped(in_time: Bench):
     started = await in_time.provider.start(in_time.video(), attempt_id="att_1")
-    job = in_time.emulator.jobs[started.upstream_id]
+    (job,) = in_time.emulator.jobs.values()
     await in_time.provider.cancel(started.upstream_id)
-    assert job.is_stopped
+    assert job.is_stopped is in_time.case.stops
 
 
 async def test_finished_job_is_not_deleted_by_stopping_it(at_once: Bench):
@@ -430,7 +460,8 @@ async def test_sampling_passes_but_cannot_change_what_is_paid(at_once: Bench):
     sent = at_once.emulator.requests[0].body
     assert b'"temperature":0.2' in sent
     assert b'"model":"m"' in sent
-    assert b'"max_tokens":50' in sent
+    assert b'_tokens":50' in sent
+    assert b"9999" not in sent
     assert b'"stream":true' in sent
 
 

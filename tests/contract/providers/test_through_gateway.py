@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portico.core.clock import SystemClock
@@ -16,7 +17,7 @@ from portico.outbound import UpstreamClient
 from portico.providers.base import Credential
 from portico.providers.registry import BUILDERS
 from tests.contract.gateways import Wired, replace_simulator, started
-from tests.contract.providers.cases import LIMITS, SECRET, Case, needs
+from tests.contract.providers.cases import LIMITS, Case, needs
 
 SUBMIT = "/portico/v1/tasks"
 VIDEO = {"model": "seedance-2.0", "prompt": "my words", "params": {"ratio": "16:9"}}
@@ -70,20 +71,38 @@ class Through:
 
 
 @pytest.fixture
-async def through(case: Case, tmp_path: Path) -> AsyncIterator[Through]:
-    emulator = case.emulator(key=SECRET)
+async def through(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Through]:
+    emulator = case.emulator(key=case.secret)
     await emulator.start()
     listed = frozenset({("127.0.0.1", emulator.port)})
     client = UpstreamClient(emulator.base_url, private_hosts=listed, limits=LIMITS)
     credential = Credential(
-        name="main", base_url=emulator.base_url, secret=SECRET, options=case.options
+        name="main", base_url=emulator.base_url, secret=case.secret, options=case.options
     )
     provider = BUILDERS[case.provider](credential, client)
     now = SystemClock().now()
     async with started(tmp_path, private_hosts=emulator.address, now=now) as wired:
         replace_simulator(wired.gateway, tasks=provider, chat=provider)
+        monkeypatch.setattr(wired.gateway.catalogue, "_models", models_for(case, wired))
         yield Through(wired, emulator)
     await emulator.stop()
+
+
+def models_for(case: Case, wired: Wired) -> dict[str, Any]:
+    """Return the catalogue's models, with the words of the case's upstream in their routes."""
+    words = {VIDEO["model"]: case.video, IMAGE["model"]: case.image or case.waited_image}
+    return {
+        model.id: with_word(model, words.get(model.id))
+        for model in wired.gateway.catalogue.models()
+    }
+
+
+def with_word(model: Any, word: str | None) -> Any:
+    replace = msgspec.structs.replace
+    routes = (replace(each, upstream_model=word or each.upstream_model) for each in model.routes)
+    return replace(model, routes=tuple(routes))
 
 
 @pytest.mark.parametrize("fault", VIDEOS, ids=str)
@@ -109,6 +128,15 @@ async def test_lost_job_is_waited_for_while_its_upstream_cannot_be_asked(
 @pytest.mark.parametrize("fault", IMAGES, ids=str)
 async def test_picture_ends_as_it_must_and_costs_what_it_may(through: Through, fault):
     await check(through, IMAGE, fault, IMAGES[fault])
+
+
+@needs("waited_image")
+@pytest.mark.parametrize(
+    "fault", [None, Fault.REFUSED, Fault.TASK_FAILED, Fault.BROKEN_FILE], ids=str
+)
+async def test_picture_that_is_a_job_ends_as_it_must(through: Through, fault):
+    ends = {None: ("succeeded", 1), Fault.REFUSED: ("failed", 0)}
+    await check(through, IMAGE, fault, ends.get(fault, ("failed", 1)))
 
 
 @needs("chat")

@@ -1,6 +1,6 @@
 """Resolving an ask: names, modes by the inputs given, refusals, and what is left out."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -330,9 +330,9 @@ def test_resolving_is_cheap(catalogue: Catalogue):
     request = ask("xpilot", T2V, IMAGE, duration="8", ratio="16:9", audio="true")
     times: list[float] = []
     for _ in range(5):
-        begun = perf_counter()
+        begun = thread_time()
         for _ in range(500):
             catalogue.resolve(request)
-        times.append((perf_counter() - begun) / 500)
+        times.append((thread_time() - begun) / 500)
 
     assert min(times) < 150e-6  # aimed at 60 µs; leaves room for a busy machine

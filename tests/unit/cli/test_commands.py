@@ -76,6 +76,7 @@ def test_unusable_configuration_file_is_one_line(portico, tmp_path):
         ("account", "show", "ann@example.com"),
         ("key", "list", "--account", "ann@example.com"),
         ("credit", "grant", "ann@example.com", "1", "--reason", "x"),
+        ("usage",),
         ("backup", "copy.db"),
     ],
 )

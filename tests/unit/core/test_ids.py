@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portico.core.clock import HOUR_MS
-from portico.core.ids import TASK_ID_MAX, IdSource, parse_task_id
+from portico.core.ids import TASK_ID_MAX, IdSource, lowest_task_id, parse_task_id
 from portico.testing import FakeClock, seeded_ids
 
 
@@ -84,3 +84,13 @@ def test_written_ids_read_back(task_id):
 )
 def test_what_cannot_be_an_id_is_none(text):
     assert parse_task_id(text) is None
+
+
+def test_lowest_id_of_an_instant_parts_earlier_tasks_from_later_ones():
+    clock = FakeClock()
+    ids = IdSource(clock)
+    before = ids.task_id()
+    clock.jump(1)
+    lowest = lowest_task_id(clock.now())
+    assert before < lowest <= ids.task_id()
+    assert lowest_task_id(0) == 0

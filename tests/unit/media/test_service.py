@@ -171,5 +171,5 @@ def test_statements_and_table_compile_for_postgres():
     dialect = postgresql.dialect()
     assert "BIGINT" in str(CreateTable(assets).compile(dialect=dialect))
     statements = [each for each in vars(queries).values() if isinstance(each, Statement)]
-    assert len(statements) == 8
+    assert len(statements) == 10
     assert all(each.compiled(dialect)[0] for each in statements)

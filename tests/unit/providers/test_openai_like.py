@@ -10,6 +10,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode
 from portico.core.upstreams import Call, Reply, UpstreamError
 from portico.providers.base import Assignment, Credential, Finished, Pending
+from portico.providers.http import NAMES_MAX
 from portico.providers.openai_like import OpenAiLike
 
 
@@ -169,3 +170,27 @@ async def test_picture_that_is_no_base64_or_too_large_is_not_saved(tmp_path, ins
     with pytest.raises(PorticoError):
         await finished.outputs[0].save(to, 10)
     assert not to.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "models"),
+    [
+        (
+            {"data": [{"id": "gpt-4o"}, {"id": "a/b:free"}, {"id": "gpt-4o"}]},
+            {"gpt-4o", "a/b:free"},
+        ),
+        ({"data": [{"id": 5}, {"id": ""}, {"id": "x\n"}, {"id": "x" * 201}, "m", None, {}]}, set()),
+        ({"data": []}, set()),
+        ({"data": {"id": "gpt-4o"}}, None),
+        ({"models": []}, None),
+    ],
+)
+async def test_list_of_models_holds_names_only(answer, models):
+    openai, upstream = provider(answer)
+    assert await openai.models() == models
+    assert (upstream.calls[0].method, upstream.calls[0].path) == ("GET", "/models")
+
+
+async def test_list_of_models_has_an_end():
+    openai, _ = provider({"data": [{"id": f"m-{number}"} for number in range(NAMES_MAX + 5)]})
+    assert len(await openai.models()) == NAMES_MAX

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine
 
 from portico import ledger
 from portico.accounts import tables as accounts
+from portico.credentials import tables as credentials
 from portico.delivery import tables as delivery
 from portico.engines import tables as engines
 from portico.ledger import Balance
@@ -19,7 +20,15 @@ from portico.store.open import HEAD, migrate, revision, sqlite_path
 from portico.tasks import tables as tasks
 from portico.testing import add_account, open_test_store
 
-PARTS = (accounts, delivery, engines, ledger_tables, media, tasks)  # imported: so all is declared
+PARTS = (
+    accounts,
+    credentials,
+    delivery,
+    engines,
+    ledger_tables,
+    media,
+    tasks,
+)  # imported: so all is declared
 
 
 def test_migrate_makes_a_private_file_at_the_newest_revision(tmp_path):

@@ -1,0 +1,1 @@
+"""Alibaba DashScope: its models as data, the bodies of requests, and the provider."""
