@@ -9,12 +9,12 @@ from structlog.testing import capture_logs
 from portico import tasks
 from portico.core.clock import DAY_MS
 from portico.core.errors import PorticoError
-from portico.core.jobs import ChatUsage, Chunk, MediaAsk
+from portico.core.jobs import ChatUsage, Chunk, MediaAsk, RouteClass
 from portico.core.money import MICRO
 from portico.core.upstreams import Trouble
 from portico.core.views import TaskState
 from portico.flows import cancel
-from portico.flows.chat import complete, open_stream
+from portico.flows.chat import complete
 from portico.flows.margins import losses_lately, report
 from portico.providers.base import Finished, OutputFile
 from portico.tasks.margins import BY
@@ -229,8 +229,7 @@ async def test_whole_text_that_was_cut_is_not_charged_and_costs_all_the_same(hou
 
 async def test_text_of_unknown_cost_writes_nothing_and_is_counted_apart(house):
     connect(house, {"first": fake(pieces=WHOLE)}, text=True)
-    stream = await open_stream(house.gateway, house.caller, CHAT)
-    answer = await stream.settled()
+    answer = await complete(house.gateway, house.caller, CHAT)
     total = (await found(house)).total
     assert (total.unknown_tasks, total.unknown_revenue) == (1, answer.cost)
 
@@ -255,7 +254,7 @@ async def test_cheapest_for_the_job_at_hand_is_taken(house):
             name="m",
             prompt="the sea",
             given={"duration": seconds},
-            route_class="value",
+            route_class=RouteClass.VALUE,
         )
         await house.run(await house.submit(ask))
     taken = [assignment.job.params["duration"] for _, assignment in first.started]

@@ -12,8 +12,10 @@ from portico.catalogue.prices import Cell, Condition
 from portico.catalogue.tariffs import credits_of, instant_of
 from portico.core.jobs import Mode, ParamValue, Role
 
-_MODES = {mode.value for mode in Mode}
-_INPUTS = {True, False, *(role.value for role in Role)}
+_KNOWN: Mapping[str, set[object]] = {
+    "mode": {mode.value for mode in Mode},
+    "input": {True, False, *(role.value for role in Role)},
+}
 
 
 def assemble_costs(spec: FileSpec) -> Iterator[tuple[str, tuple[Cost, ...]]]:
@@ -110,7 +112,7 @@ def _values(key: str, given: object) -> tuple[ParamValue, ...]:
     values = tuple(given) if isinstance(given, list) else (given,)
     if key in CANON:
         return tuple(_param_value(key, value) for value in values)
-    known = {"mode": _MODES, "input": _INPUTS}.get(key)
+    known = _KNOWN.get(key)
     if known is None:
         message = f"matrix.{key}: neither a parameter, nor mode, nor input"
         raise ValueError(message)

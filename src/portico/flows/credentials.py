@@ -17,6 +17,7 @@ from portico.core.upstreams import Trouble, UpstreamError
 from portico.credentials import (
     CALLBACK,
     SECRET,
+    BalanceRow,
     Change,
     CredentialRow,
     Seal,
@@ -53,6 +54,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     attempts_max: int | None = None
     starts_per_minute: int | None = None
+    balance_low: int | None = None  # millionths of the upstream's unit
 
     def __repr__(self) -> str:
         """Keep the secret out of whatever is printed."""
@@ -79,6 +81,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 async def list_credentials(desk: Desk) -> list[CredentialRow]:
     """Return all credentials in the order of their names."""
     return await desk.store.read(credentials.every)
+
+
+async def list_balances(desk: Desk) -> dict[str, BalanceRow]:
+    """Return what upstreams said last of our money there, by credential."""
+    return await desk.store.read(credentials.balances)
 
 
 async def show(desk: Desk, name: str) -> tuple[CredentialRow, int]:
@@ -114,6 +121,7 @@ async def add(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
         region=draft.region,
         attempts_max=draft.attempts_max,
         starts_per_minute=draft.starts_per_minute,
+        balance_low=draft.balance_low,
         created_at=now,
         updated_at=now,
     )

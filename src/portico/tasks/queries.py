@@ -257,6 +257,7 @@ OVER = Statement(
     .limit(bindparam("limit"))
 )
 REMOVE_ATTEMPTS = Statement(delete(attempts).where(attempts.c.task_id == bindparam("of_task")))
+REMOVE_TEXT_COST = Statement(delete(text_costs).where(text_costs.c.task_id == bindparam("of_task")))
 REMOVE = Statement(delete(tasks).where(tasks.c.id == bindparam("of_task")))
 
 _next_number = (

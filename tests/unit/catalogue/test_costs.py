@@ -23,7 +23,7 @@ kind = "video"
 provider_label = "mine"
 routes = [{ provider = "p", upstream_model = "u", upstream_cost = "COST" }]
 """
-VIDEO = {"duration": 5, "resolution": "720p", "audio": True}
+VIDEO: dict[str, Any] = {"duration": 5, "resolution": "720p", "audio": True}
 CHAT = ChatJob(offering="o", model="m", messages=(Message("user", "hi there"),), max_tokens=1_000)
 
 

@@ -1,4 +1,4 @@
-"""What upstreams take: for each attempt, and for texts, which have none."""
+"""What upstreams take, for each attempt and for texts; and what is left of our money there."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the cost of an attempt, unknown for those there are, and the costs of texts."""
+    """Add the cost of an attempt, unknown for those there are, costs of texts, and balances."""
     row_id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.add_column("attempts", sa.Column("cost", sa.BigInteger(), nullable=True))
     op.create_table(
@@ -21,4 +21,13 @@ def upgrade() -> None:
         sa.CheckConstraint("cost >= 0", name="ck_text_costs_cost"),
         sa.ForeignKeyConstraint(["task_id"], ["tasks.id"]),
         sa.PrimaryKeyConstraint("task_id"),
+    )
+    op.add_column("credentials", sa.Column("balance_low", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "upstream_balances",
+        sa.Column("credential", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("read_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("credential"),
     )
