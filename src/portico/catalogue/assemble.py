@@ -71,7 +71,7 @@ def _model(spec: ModelSpec, costs: Mapping[str, tuple[Cost, ...]]) -> Model:
             region=route.region,
             first_party=route.first_party,
             weight=route.weight,
-            costs=route_costs(route.upstream_cost, costs),
+            costs=route_costs(route, costs),
         )
         for route in spec.routes
     )

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from portico.catalogue.costs import Cost, CostRule
-from portico.catalogue.files import CostSpec, FileSpec
+from portico.catalogue.files import CostSpec, FileSpec, RouteSpec
 from portico.catalogue.offerings import Param
 from portico.catalogue.params import CANON, read
 from portico.catalogue.prices import Cell, Condition
@@ -35,14 +35,19 @@ def assemble_costs(spec: FileSpec) -> Iterator[tuple[str, tuple[Cost, ...]]]:
             raise ValueError(message) from error
 
 
-def route_costs(given: str | None, known: Mapping[str, tuple[Cost, ...]]) -> tuple[Cost, ...]:
-    """Return what a route's `upstream_cost` means: one amount for every job, or a table by name.
+def route_costs(route: RouteSpec, known: Mapping[str, tuple[Cost, ...]]) -> tuple[Cost, ...]:
+    """Return what is known of a route's costs.
+
+    Its `upstream_cost` is one amount for every job, or names a table; without one it has the table
+    that is called `<provider>/<upstream model>`, so that an operator can tell what shipped routes
+    cost him.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither an amount nor the name of a table.
     """
+    given = route.upstream_cost
     if given is None:
-        return ()
+        return known.get(f"{route.provider}/{route.upstream_model}", ())
     if given in known:
         return known[given]
     if not given[:1].isdigit():

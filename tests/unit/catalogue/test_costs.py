@@ -129,6 +129,15 @@ def test_operators_table_replaces_the_shipped_one_of_its_name():
     assert route.costs == (Cost(amount=7 * MICRO),)
 
 
+def test_table_named_after_a_route_is_that_route_s_unless_it_names_another():
+    silent = MODEL.replace(', upstream_cost = "COST"', "")
+    table = '[costs."p/u"]\namount = "4"'
+    shipped, own = read_text("a.toml", silent), read_text("b.toml", table)
+    (route,) = build([{"a.toml": shipped}, {"b.toml": own}]).model("m").routes
+    assert route.costs == (Cost(amount=4 * MICRO),)
+    assert costs_of(table, "2") == (Cost(amount=2 * MICRO),)
+
+
 @pytest.mark.parametrize(
     ("table", "place"),
     [
