@@ -5,6 +5,7 @@ or written.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import structlog
 from prometheus_client import Counter
@@ -65,8 +66,9 @@ async def watch_margin(gateway: Gateway, task: Task, *, charged: Credits) -> Non
     """Warn when a task that has just ended costs us more than it brought."""
     if not has_costs(gateway, task.model):
         return
-    attempts = await gateway.store.read(lambda tx: tasks.attempts_of(tx, task.id))
-    warn_if_negative(task.id, charged=charged, cost=sum(each.cost or 0 for each in attempts))
+    with suppress(PorticoError):  # the task has ended; that its warning is lost changes nothing
+        attempts = await gateway.store.read(lambda tx: tasks.attempts_of(tx, task.id))
+        warn_if_negative(task.id, charged=charged, cost=sum(each.cost or 0 for each in attempts))
 
 
 def warn_if_negative(task_id: TaskId, *, charged: Credits, cost: Credits) -> None:

@@ -39,6 +39,7 @@ from portico.providers.http import (
     hint_of,
     read_id,
     read_number,
+    read_remaining,
     read_url,
     read_usage,
 )
@@ -218,11 +219,7 @@ class Vidu:
         asked = await self._api.ask("/credits")
         packages = at(asked[0], "remains") if asked else None
         found = packages if isinstance(packages, list) else []
-        left = [read_number(at(package, "credit_remain")) for package in found]
-        numbers = [number for number in left if number is not None]
-        if not numbers or len(numbers) < len(left):
-            raise UpstreamError(Trouble.UNREACHED, error="no balance").of_read()
-        return Remaining(int(sum(numbers) * 1_000_000), "credits")
+        return read_remaining((at(package, "credit_remain") for package in found), "credits")
 
     def parse_callback(self, body: bytes) -> str | None:
         """Return the task's id."""
