@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from portico.catalogue import Catalogue, Model, Route, expected_cost
+from portico.catalogue import Catalogue, Model, ModeRules, Route, expected_cost
 from portico.catalogue.params import coerce
 from portico.core.clock import SECOND_MS, Instant
 from portico.core.errors import ErrorCode, PorticoError
@@ -55,6 +55,8 @@ def example(
     sold = catalogue.sold_as(model.id)
     offering = sold[0].id if sold else ""
     if model.kind is Kind.TEXT:
+        for name in given:
+            raise _unknown(name)
         words = (Message("user", "Hello"),)
         length = sold[0].chat.output_tokens_default if sold else 1
         return ChatJob(
@@ -65,20 +67,28 @@ def example(
             route_class=route_class,
         )
     rules = next((each.modes[mode] for each in sold if mode in each.modes), None)
-    params: dict[str, ParamValue] = dict(rules.defaults) if rules else {}
-    for name, raw in given.items():
-        if rules is None or name not in rules.params:
-            message = f"This model has no {name}"
-            raise PorticoError(ErrorCode.UNSUPPORTED_OPTION, message, param=name)
-        params[name] = coerce(rules.params[name], raw)
     return MediaJob(
         offering=offering,
         model=model.id,
         kind=model.kind,
         mode=mode,
-        params=params,
+        params=_params(rules, given),
         route_class=route_class,
     )
+
+
+def _params(rules: ModeRules | None, given: Mapping[str, str]) -> dict[str, ParamValue]:
+    params: dict[str, ParamValue] = dict(rules.defaults) if rules else {}
+    for name, raw in given.items():
+        if rules is None or name not in rules.params:
+            raise _unknown(name)
+        params[name] = coerce(rules.params[name], raw)
+    return params
+
+
+def _unknown(name: str) -> PorticoError:
+    message = f"This model has no {name}"
+    return PorticoError(ErrorCode.UNSUPPORTED_OPTION, message, param=name)
 
 
 def explain(
