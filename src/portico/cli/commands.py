@@ -17,6 +17,7 @@ COMMANDS = {
     "key": "Create, list and revoke API keys.",
     "credit": "Give an account credits.",
     "ledger": "Check the money.",
+    "margins": "Show what was charged, and what upstreams took for it.",
     "usage": "Say what was used and what it cost, by day, model or key.",
     "provider": "Connect upstreams, and list who makes what is asked for.",
     "route": "Say where a request would go, and why.",

@@ -17,6 +17,7 @@ from portico.core.upstreams import Trouble, UpstreamError
 from portico.credentials import (
     CALLBACK,
     SECRET,
+    BalanceRow,
     Change,
     CredentialRow,
     Seal,
@@ -54,6 +55,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     attempts_max: int | None = None
     starts_per_minute: int | None = None
     is_enabled: bool = True
+    balance_low: int | None = None  # millionths of the upstream's unit
 
     def __repr__(self) -> str:
         """Keep the secret out of whatever is printed."""
@@ -80,6 +82,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 async def list_credentials(desk: Desk) -> list[CredentialRow]:
     """Return all credentials in the order of their names."""
     return await desk.store.read(credentials.every)
+
+
+async def list_balances(desk: Desk) -> dict[str, BalanceRow]:
+    """Return what upstreams said last of our money there, by credential."""
+    return await desk.store.read(credentials.balances)
 
 
 async def show(desk: Desk, name: str) -> tuple[CredentialRow, int]:
@@ -123,6 +130,7 @@ async def sealed(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
         attempts_max=draft.attempts_max,
         starts_per_minute=draft.starts_per_minute,
         is_enabled=draft.is_enabled,
+        balance_low=draft.balance_low,
         created_at=now,
         updated_at=now,
     )
