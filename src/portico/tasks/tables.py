@@ -104,6 +104,7 @@ attempts = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     Column("failure_code", Text),
+    Column("cost", BigInteger),  # what the upstream takes for it, in microcredits; NULL: unknown
     Index("ix_attempts_task_id", "task_id", "number", unique=True),
     Index(
         "ix_attempts_open",
@@ -111,6 +112,18 @@ attempts = Table(
         sqlite_where=is_open_attempt,
         postgresql_where=is_open_attempt,
     ),
+)
+
+# a text has no attempts; its row is here only where its route says what it costs
+text_costs = Table(
+    "text_costs",
+    metadata,
+    Column("task_id", RowId, ForeignKey("tasks.id"), primary_key=True, autoincrement=False),
+    Column("provider", Text, nullable=False),
+    Column("credential", Text, nullable=False),
+    Column("upstream_model", Text, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    CheckConstraint("cost >= 0", name="ck_text_costs_cost"),
 )
 
 requests = Table(
