@@ -112,7 +112,7 @@ MENU: dict[Fault, Dish] = {
     Fault.TASK_REFUSED: Dish(When.JOB, "the job's result is refused", "F18"),
     Fault.TASK_LOST: Dish(When.JOB, "the job is unknown from then on", "F15"),
     Fault.TASK_STUCK: Dish(When.JOB, "the job runs for ever", "F14"),
-    Fault.TASK_RETURNS: Dish(When.JOB, "the job is done, and runs again once its file was fetched", "F16"),
+    Fault.TASK_RETURNS: Dish(When.JOB, "the job is done, and runs again once fetched", "F16"),
     Fault.STRANGE_STATE: Dish(When.JOB, "the job is in a state nobody knows", "F14"),
     Fault.NO_URL: Dish(When.JOB, "done, without a URL", "F17"),
     Fault.PRIVATE_URL: Dish(When.JOB, "done, with a private URL", "F17"),

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from portico.emulators.faults import Fault, On
 from portico.flows import administer
-from tests.contract.providers.matrix import Cell, End, Row, cells
+from tests.contract.providers.cases import CASES, Case
+from tests.contract.providers.matrix import UNCLEAR, WELL, Cell, End, Row, cells
 from tests.contract.providers.through import (
     CHAT,
     IMAGE,
@@ -95,3 +97,20 @@ def check_untold(shown: Any) -> None:
     """Neither keys, nor prompts, nor an upstream's own words are told."""
     text = json.dumps(shown)
     assert not [canary for canary in CANARIES if canary in text]
+
+
+async def test_lost_job_is_waited_for_while_its_upstream_cannot_be_asked(case: Case, tmp_path):
+    async with gateway_before(case, tmp_path) as through:
+        for _ in range(5):
+            through.emulator.plans.add(Fault.BROKEN_BEFORE, on=On.LIST)
+        through.emulator.plans.add(Fault.CUT_AFTER)
+        row = Row("F2", "a lost start", "video", (), UNCLEAR, found=WELL)
+        await check_task(through, row, row.end(case))
+        assert await administer.verify(through.wired.desk) == []
+
+
+@pytest.mark.parametrize("makes", ["video", "image", "waited_image", "chat"])
+def test_nothing_that_a_provider_makes_is_left_out(makes):
+    assert {cell.case.id for cell in CELLS if cell.row.makes == makes} == {
+        case.id for case in CASES if getattr(case, makes)
+    }

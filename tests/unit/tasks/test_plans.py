@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.dialects import sqlite
@@ -19,8 +20,8 @@ STATEMENTS = {name: value for name, value in vars(queries).items() if isinstance
 @pytest.mark.parametrize("name", sorted(STATEMENTS))
 def test_whole_table_is_read_only_where_that_is_meant(name, tmp_path: Path):
     make_database(tmp_path / "plans.db")
-    compiled = STATEMENTS[name].expression.compile(dialect=sqlite.dialect(paramstyle="named"))
-    text = str(compiled)
+    expression: Any = STATEMENTS[name].expression
+    text = str(expression.compile(dialect=sqlite.dialect(paramstyle="named")))
     values = dict.fromkeys(re.findall(r":(\w+)", text), 1)
 
     connection = sqlite3.connect(tmp_path / "plans.db")
