@@ -18,6 +18,7 @@ STEPS_AT_ONCE = 1_000  # most of them wait: for an upstream, for a file, for a c
 NEW_AT_ONCE = 32  # so few that a burst of submits is answered first and worked off after
 BURST_MAX = 32  # steps begun in one turn of the event loop
 TICK_S = 0.01  # what is due within it is begun together
+NUDGED_S = -3_600.0  # before everything that is due: somebody says that there is news
 RETRY_MAX_S = 60.0
 _log = structlog.get_logger("portico.engine")
 
@@ -59,7 +60,7 @@ class EmbeddedEngine:
     def nudge(self, task_id: TaskId) -> None:
         """Look at a task now, if it is planned or under way here at all."""
         if task_id in self._due_at or task_id in self._running:
-            self._plan(task_id, 0.0)
+            self._plan(task_id, NUDGED_S)
 
     def forget_all(self) -> None:
         """Plan nothing any more; steps under way find out by themselves that it was not theirs."""
@@ -125,6 +126,8 @@ class EmbeddedEngine:
         """Start some of what is due; returns seconds until there is more, None for never."""
         now = self._clock.monotonic()
         most = min(STEPS_AT_ONCE, len(self._running) + BURST_MAX)
+        while self._new and len(self._running) < most and len(self._beginning) < NEW_AT_ONCE:
+            self._launch(self._new.popleft(), is_new=True)  # first: they can never take it all
         wait_s = None
         while self._heap and len(self._running) < most:
             entry = self._heap[0]
@@ -132,8 +135,6 @@ class EmbeddedEngine:
                 wait_s = max(entry[0] - now, TICK_S)
                 break
             self._launch(heapq.heappop(self._heap))
-        while self._new and len(self._running) < most and len(self._beginning) < NEW_AT_ONCE:
-            self._launch(self._new.popleft(), is_new=True)
         return 0.0 if len(self._running) >= most < STEPS_AT_ONCE else wait_s
 
     def _launch(self, entry: tuple[float, TaskId], *, is_new: bool = False) -> None:

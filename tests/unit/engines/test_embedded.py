@@ -210,6 +210,22 @@ async def test_new_tasks_keep_nobody_from_a_second_look(engine, steps, clock, mo
     await let_run()
 
 
+async def test_nudged_task_is_looked_at_before_all_that_is_due(engine, steps, clock, monkeypatch):
+    monkeypatch.setattr(embedded, "STEPS_AT_ONCE", 1)
+    for task_id in (1, 2, 3):
+        steps.scripts[task_id] = [5.0, None]
+        engine.wake(task_id)
+    await clock.advance(1)
+    gate = steps.gates[4] = asyncio.Event()
+    engine.wake(4)
+    await clock.advance(5)  # the others are due, and there is no room
+    engine.nudge(3)
+    steps.calls.clear()
+    gate.set()
+    await let_run()
+    assert [each[0] for each in steps.calls] == [3, 1, 2]
+
+
 async def test_wall_clock_jump_plans_nothing_anew(engine, steps, clock):
     engine.wake(1, after_s=10)
     clock.jump(3_600_000)
