@@ -72,9 +72,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(data: Path, key: str, **environment: str) -> Iterator[Server]:
+def running(
+    data: Path, key: str, *, port: int | None = None, **environment: str
+) -> Iterator[Server]:
     """Start a server on a data folder and stop it at the end."""
-    server = start(data, key, **environment)
+    server = start(data, key, port=port, **environment)
     try:
         yield server
     finally:
@@ -86,9 +88,9 @@ def running(data: Path, key: str, **environment: str) -> Iterator[Server]:
             raise
 
 
-def start(data: Path, key: str, **environment: str) -> Server:
-    """Start a server process and wait until it is ready, or has died."""
-    port = free_port()
+def start(data: Path, key: str, *, port: int | None = None, **environment: str) -> Server:
+    """Start a server process and wait until it is ready, or has died; None: on a free port."""
+    port = port or free_port()
     log = data / "server.log"
     with log.open("ab") as written:
         process = subprocess.Popen(

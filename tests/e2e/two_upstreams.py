@@ -220,7 +220,7 @@ def two_upstreams(
     try:
         for name, each in upstreams.items():
             each.start()
-            _connect(data, name, each, given)
+            connect(data, name, each.base_url, given)
         with running(data, key, **given, **hurried) as server:
             yield House(server, upstreams, Customers(server, per_second))
     finally:
@@ -230,16 +230,9 @@ def two_upstreams(
                 each.process.wait(10)
 
 
-def share_of(
-    name: str, starts: Mapping[str, Sequence[float]], since: float, until_: float
-) -> float:
-    """Return which part of all starts between two instants was one upstream's."""
-    counts = {each: sum(since <= at < until_ for at in all_) for each, all_ in starts.items()}
-    return counts[name] / max(1, sum(counts.values()))
-
-
-def _connect(data: Path, name: str, upstream: Upstream, given: Mapping[str, str]) -> None:
-    words = ("provider", "add", name, "--provider", KIND, "--base-url", upstream.base_url)
+def connect(data: Path, name: str, base_url: str, given: Mapping[str, str]) -> None:
+    """Add a credential for an emulator, by the command an operator uses."""
+    words = ("provider", "add", name, "--provider", KIND, "--base-url", base_url)
     subprocess.run(
         [sys.executable, "-m", "portico", *words, "--secret-stdin", "--data", str(data)],
         env=child_environment() | given,
@@ -249,6 +242,14 @@ def _connect(data: Path, name: str, upstream: Upstream, given: Mapping[str, str]
         timeout=60,
         stdout=subprocess.DEVNULL,
     )
+
+
+def share_of(
+    name: str, starts: Mapping[str, Sequence[float]], since: float, until_: float
+) -> float:
+    """Return which part of all starts between two instants was one upstream's."""
+    counts = {each: sum(since <= at < until_ for at in all_) for each, all_ in starts.items()}
+    return counts[name] / max(1, sum(counts.values()))
 
 
 def _hurried(lost_retry_s: float) -> dict[str, str]:
