@@ -50,6 +50,7 @@ def fill(tx: Tx) -> None:
         options=f'{{"odd": "{TASK_ID_MAX} 猫"}}',
         attempts_max=TASK_ID_MAX,
         is_enabled=0,
+        balance_low=TASK_ID_MAX,
         models='["a/b:c"]',
         synced_at=START,
         created_at=START,
@@ -59,6 +60,11 @@ def fill(tx: Tx) -> None:
     add_row(
         tx, "route_pauses", credential=ODD, model="m/ü", until=TASK_ID_MAX, opens=3, reason="busy"
     )
+    add_row(
+        tx, "upstream_balances", credential="main-1", amount=TASK_ID_MAX, unit="Ü", read_at=START
+    )
+    tasks.note_cost(tx, f"att_{DONE}", cost=TASK_ID_MAX)
+    tasks.note_text_cost(tx, FAILED, RouteTaken("ark", ODD, "m/ü"), cost=0)
     _change(tx, "tasks", "runner", {"id": RUNNING}, "run_1")
     _change(tx, "accounts", "email", {"id": "acc_ß"}, ODD_EMAIL)
     _change(tx, "api_keys", "name", {"id": caller.key_id}, ODD)

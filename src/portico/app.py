@@ -25,6 +25,7 @@ from portico.dialects.endpoint import Dialect, Endpoint, NotFound, Rules, owner,
 from portico.engines import QUEUES, EmbeddedEngine, Runner, Workplace
 from portico.flows import claim, pauses
 from portico.flows.administer import Desk
+from portico.flows.balances import run_balances
 from portico.flows.connect import Connections
 from portico.flows.connected import Connected, Providers
 from portico.flows.gateway import Gateway, Limits
@@ -103,6 +104,7 @@ class App:
             self._keep(run_sweeps(gateway), "portico-sweeps"),
             self._keep(run_retention(gateway), "portico-retention"),
             self._keep(run_checks(gateway), "portico-checks"),
+            self._keep(run_balances(gateway), "portico-balances"),
         ]
         _log.info("ready", open_tasks=taken)
 

@@ -23,7 +23,13 @@ ALSO_A_WORD = {
     "local": ("outbound/",),  # the `.local` names of home networks
     # formats that we speak too
     **dict.fromkeys(("apixo", "xiaoyang", "xpilot", "yuanjing"), _DIALECTS),
-    "portico": (*_DIALECTS, "core/errors.py", "rates/", "store/"),  # and what this is called
+    "portico": (
+        *_DIALECTS,
+        "catalogue/price_files.py",
+        "core/errors.py",
+        "rates/",
+        "store/",
+    ),  # and what this is called
 }
 SHARED_PROVIDER_FILES = {"__init__", "base", "chat_wire", "http", "inputs", "registry", "relay"}
 

@@ -23,7 +23,10 @@ pytestmark = pytest.mark.e2e
 CREDITS = 10_000
 FIRST_KILL_WITHIN = 2  # runs; sweeps have work only once there are results
 RUNS_MAX = 60
-ONLY_BY_COMMAND = {"top_up.after_commit", "copy.after_batch", "copy.before_commit"}
+ONLY_BY_COMMAND = {  # see test_copy and test_import
+    "top_up.after_commit", "copy.after_batch", "copy.before_commit", "import.before_commit",
+    "import.after_commit", "price.before_rename",
+}  # fmt: skip
 ONLY_AMONG_SEVERAL = {  # see test_processes
     "take.before_commit", "take.after_commit", "bury.before_commit", "bury.after_commit",
 }  # fmt: skip

@@ -52,6 +52,30 @@ async def test_refusal_goes_on_at_another_route_at_once(house, refusal):
     await house.assert_charged(5 * MICRO)
 
 
+async def test_option_that_one_upstream_lacks_goes_to_another_that_may_have_it(house):
+    lacking = PorticoError(ErrorCode.UNSUPPORTED_OPTION, "It has no seed", param="seed")
+    first, second = fake(lacking), fake(MADE)
+    connect(house, {"first": first, "second": second}, second_route=ONLY)
+    task_id = await house.submit(ASK)
+
+    task = await house.run(task_id)
+
+    assert task.state is TaskState.SUCCEEDED
+    assert await credentials(house, task_id) == ["first", "second"]
+
+
+async def test_option_that_every_upstream_lacks_is_named_and_costs_nothing(house):
+    lacking = PorticoError(ErrorCode.UNSUPPORTED_OPTION, "It has no seed", param="seed")
+    connect(house, {"first": fake(lacking), "second": fake(lacking)}, second_route=ONLY)
+    task_id = await house.submit(ASK)
+
+    task = await house.run(task_id)
+
+    assert (task.state, task.failure_code) == (TaskState.FAILED, ErrorCode.UNSUPPORTED_OPTION)
+    assert len(await credentials(house, task_id)) == 2
+    await house.assert_charged(0)
+
+
 @pytest.mark.parametrize("refusal", sorted(set(Trouble) - OTHER_ROUTE_HELPS))
 async def test_anything_else_never_goes_on_at_another_route(house, refusal):
     first, second = fake(trouble(refusal)), fake(MADE)

@@ -50,7 +50,8 @@ def fake(*script: Any, pieces: Iterable[Any] = ()) -> FakeProvider:
 def connect(house: House, upstreams: Mapping[str, FakeProvider], **given: Any) -> None:
     """Connect upstreams under their names, each a provider with one credential; nothing else.
 
-    Model `m` has a route to each, made from `given` by its name, and one to the renderer.
+    Model `m` has a route to each, made from `given` by its name, and one to the renderer; `costs`
+    and `params` are further tables of its file.
     """
     fields = {name: given.pop(f"{name}_route", "") for name in upstreams}
     limits = {name: given.pop(name, {}) for name in upstreams}
@@ -59,9 +60,10 @@ def connect(house: House, upstreams: Mapping[str, FakeProvider], **given: Any) -
         for name in upstreams
     ]
     is_text = given.pop("text", False)
+    tables = given.pop("costs", "") + given.pop("params", "")
     assert not given, given
     text = _FILE.format(kind="text" if is_text else "video", routes=", ".join(routes))
-    layer = {"m.toml": read_text("m.toml", text + (_TEXT if is_text else _VIDEO))}
+    layer = {"m.toml": read_text("m.toml", text + (_TEXT if is_text else _VIDEO) + tables)}
     providers = Providers(
         Connected(name, name, tasks=each, chat=each, **limits[name])
         for name, each in upstreams.items()

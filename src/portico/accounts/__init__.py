@@ -3,7 +3,16 @@
 A key is shown once; only its hash is stored. Balances live in the ledger, never here.
 """
 
-from portico.accounts.model import ACTIVE, Account, KeyLimits, NewKey, key_hash, new_key
+from portico.accounts.model import (
+    ACTIVE,
+    Account,
+    KeyLimits,
+    NewKey,
+    checked_email,
+    key_hash,
+    known_key,
+    new_key,
+)
 from portico.accounts.service import (
     by_email,
     commit_spend,
@@ -13,6 +22,8 @@ from portico.accounts.service import (
     find,
     find_caller,
     give_back_spend,
+    has_email,
+    keys_like,
     keys_of,
     revoke_key,
     set_status,
@@ -24,6 +35,7 @@ __all__ = [
     "KeyLimits",
     "NewKey",
     "by_email",
+    "checked_email",
     "commit_spend",
     "count",
     "create",
@@ -31,8 +43,11 @@ __all__ = [
     "find",
     "find_caller",
     "give_back_spend",
+    "has_email",
     "key_hash",
+    "keys_like",
     "keys_of",
+    "known_key",
     "new_key",
     "revoke_key",
     "set_status",

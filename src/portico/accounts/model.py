@@ -14,6 +14,7 @@ from portico.core.money import Credits
 ACTIVE = "active"
 SUSPENDED = "suspended"
 
+USUAL_PREFIX = "sk-"
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,15}")
 _KEY_BYTES = 32
@@ -47,7 +48,7 @@ class NewKey(msgspec.Struct, frozen=True):
     last_four: str
 
 
-def new_key(prefix: str = "sk-") -> NewKey:
+def new_key(prefix: str = USUAL_PREFIX) -> NewKey:
     """Make a key of 256 random bits behind a readable prefix.
 
     Raises:
@@ -56,6 +57,15 @@ def new_key(prefix: str = "sk-") -> NewKey:
     if not _PREFIX.fullmatch(prefix):
         raise PorticoError(ErrorCode.INVALID_REQUEST, "Not a usable key prefix", param="prefix")
     secret = prefix + secrets.token_urlsafe(_KEY_BYTES)
+    return NewKey(secret=secret, hash=key_hash(secret), prefix=prefix, last_four=secret[-4:])
+
+
+def known_key(secret: str) -> NewKey:
+    """Return a key that a client has already, as one made here would be kept.
+
+    The caller has seen to it that it cannot be guessed.
+    """
+    prefix = USUAL_PREFIX if secret.startswith(USUAL_PREFIX) else ""
     return NewKey(secret=secret, hash=key_hash(secret), prefix=prefix, last_four=secret[-4:])
 
 

@@ -135,6 +135,17 @@ def revoke_key(tx: Tx, key_or_id: str, *, now: Instant) -> bool:
     return tx.one(queries.KEY_EXISTS, **names) is not None
 
 
+def keys_like(tx: Tx, *, key_id: KeyId, secret_hash: str) -> set[KeyId]:
+    """Return the ids of the keys that have this id or this hash; at most two."""
+    rows = tx.rows(queries.KEY_EXISTS, key_id=key_id, key_hash=secret_hash)
+    return {row["id"] for row in rows}
+
+
+def has_email(tx: Tx, email: str) -> bool:
+    """Whether an account has this address, in the spelling we store."""
+    return tx.one(queries.ACCOUNT_BY_EMAIL, email=email) is not None
+
+
 def keys_of(tx: Tx, account_id: AccountId) -> list[KeyView]:
     """Return all keys of an account, oldest first, revoked ones included."""
     return [

@@ -8,6 +8,7 @@ above its ceiling. It knows dialects only as names.
 """
 
 from portico.catalogue.catalogue import Catalogue, load
+from portico.catalogue.costs import Cost, expected_cost, media_cost, text_cost
 from portico.catalogue.offerings import (
     LOCAL_PROVIDER,
     ChatLimits,
@@ -27,6 +28,7 @@ __all__ = [
     "LOCAL_PROVIDER",
     "Catalogue",
     "ChatLimits",
+    "Cost",
     "InputRule",
     "ModeRules",
     "Model",
@@ -39,5 +41,8 @@ __all__ = [
     "QuoteLine",
     "Route",
     "allowance",
+    "expected_cost",
     "load",
+    "media_cost",
+    "text_cost",
 ]

@@ -4,24 +4,30 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from portico.catalogue.cost_tables import route_costs
+from portico.catalogue.costs import Cost
 from portico.catalogue.files import FileSpec, ModelSpec, OfferingSpec, ShapeSpec, VariantSpec
 from portico.catalogue.offerings import Model, Offering, Route
 from portico.catalogue.prices import quote_media
 from portico.catalogue.shapes import assemble_modes, assemble_roles
-from portico.catalogue.tariffs import PriceSpecs, assemble_prices, credits_of
+from portico.catalogue.tariffs import PriceSpecs, assemble_prices
 from portico.core.errors import PorticoError
 from portico.core.jobs import Kind, MediaJob
 
 _ONE = VariantSpec(name="-")
 
 
-def assemble_models(spec: FileSpec) -> Iterator[Model]:
-    """Yield the models of one file."""
+def assemble_models(spec: FileSpec, costs: Mapping[str, tuple[Cost, ...]]) -> Iterator[Model]:
+    """Yield the models of one file; `costs` are the tables of all files, by name.
+
+    Raises:
+        ValueError: naming the model and the field.
+    """
     for model in spec.models:
         if not model.routes:
             message = f"models {model.id}: routes: at least one is needed"
             raise ValueError(message)
-        yield _model(model)
+        yield _model(model, costs)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -54,7 +60,7 @@ def assemble_offerings(spec: FileSpec, models: Mapping[str, Model]) -> Iterator[
             raise ValueError(message) from error
 
 
-def _model(spec: ModelSpec) -> Model:
+def _model(spec: ModelSpec, costs: Mapping[str, tuple[Cost, ...]]) -> Model:
     routes = tuple(
         Route(
             provider=route.provider,
@@ -65,7 +71,7 @@ def _model(spec: ModelSpec) -> Model:
             region=route.region,
             first_party=route.first_party,
             weight=route.weight,
-            upstream_cost=credits_of("upstream_cost", route.upstream_cost),
+            costs=route_costs(route, costs),
         )
         for route in spec.routes
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from portico.catalogue.assemble import Entry, assemble_models, assemble_offerings
 from portico.catalogue.chats import resolve_text
+from portico.catalogue.cost_tables import assemble_costs
+from portico.catalogue.costs import Cost
 from portico.catalogue.files import FileSpec, read_folder
 from portico.catalogue.names import Names
 from portico.catalogue.offerings import Model, Offering
@@ -17,7 +19,7 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Kind, MediaAsk, MediaJob
 from portico.core.money import Credits
 
-_SHIPPED = Path(__file__).parent / "models"
+SHIPPED = Path(__file__).parent / "models"
 
 
 def load(extra: Path | None = None) -> "Catalogue":
@@ -29,13 +31,13 @@ def load(extra: Path | None = None) -> "Catalogue":
     Raises:
         ValueError: naming file and field, when a file is not as it should be.
     """
-    return _shipped() if extra is None else build([read_folder(_SHIPPED), read_folder(extra)])
+    return _shipped() if extra is None else build([read_folder(SHIPPED), read_folder(extra)])
 
 
 @cache
 def _shipped() -> "Catalogue":
     """Read the shipped files once a process: what is built of them never changes."""
-    return build([read_folder(_SHIPPED)])
+    return build([read_folder(SHIPPED)])
 
 
 def build(layers: Iterable[Mapping[str, FileSpec]]) -> "Catalogue":
@@ -45,13 +47,14 @@ def build(layers: Iterable[Mapping[str, FileSpec]]) -> "Catalogue":
         ValueError: naming file and field, also when one layer has the same id twice.
     """
     layers = list(layers)
+    costs = _costs(layers)
     models: dict[str, Model] = {}
     entries: dict[tuple[str, str], tuple[str, Entry]] = {}
     for layer in layers:
         seen: set[str] = set()
         for file, spec in layer.items():
             with _placed(file):
-                for model in assemble_models(spec):
+                for model in assemble_models(spec, costs):
                     _once(model.id, seen)
                     models[model.id] = model
     for layer in layers:
@@ -135,6 +138,10 @@ class Catalogue:
             if one.dialect == dialect and one.enabled and kind in (None, one.kind)
         )
 
+    def sold_as(self, model_id: str) -> tuple[Offering, ...]:
+        """Return everything under which a model is sold, in the order of the files."""
+        return tuple(one for one in self._offerings.values() if one.model == model_id)
+
     def model(self, model_id: str) -> Model:
         """Return one model.
 
@@ -160,6 +167,19 @@ class Catalogue:
             if rules is not None and fits(rules, cast_inputs(other, ask.inputs)):
                 return other if other.prices == offering.prices else offering
         return offering
+
+
+def _costs(layers: Iterable[Mapping[str, FileSpec]]) -> Mapping[str, tuple[Cost, ...]]:
+    """Return the costs of all files, by name: a later layer replaces what an earlier one has."""
+    found: dict[str, tuple[Cost, ...]] = {}
+    for layer in layers:
+        seen: set[str] = set()
+        for file, spec in layer.items():
+            with _placed(file):
+                for name, costs in assemble_costs(spec):
+                    _once(f"costs {name}", seen)
+                    found[name] = costs
+    return found
 
 
 def _check_siblings(entries: Mapping[tuple[str, str], tuple[str, Entry]]) -> None:

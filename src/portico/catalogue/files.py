@@ -2,8 +2,8 @@
 
 One file per model family: `[[models]]` say what makes a result and by which routes, `[shapes.*]`
 what is accepted, mode by mode, `[prices.*]` what it costs, and `[[offerings]]` give a model a name,
-a shape and a price in one or several dialects. A field that is not known here is refused, with
-its place.
+a shape and a price in one or several dialects. `[costs.*]` say what upstreams take. A field
+that is not known here is refused, with its place.
 """
 
 import tomllib
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from portico.catalogue.costs import CostRule
 from portico.catalogue.offerings import PROMPT_LENGTH_MAX, ChatLimits, PromptUse
 from portico.catalogue.prices import Rounding, Rule
 from portico.core.jobs import Kind, Mode, ParamValue, Role
@@ -39,7 +40,7 @@ class RouteSpec(_Strict, frozen=True, kw_only=True):
     region: str = ""
     first_party: bool = False
     weight: Whole = 1
-    upstream_cost: str | None = None
+    upstream_cost: str | None = None  # an amount for every job, or the name of a [costs.*]
 
 
 class ModelSpec(_Strict, frozen=True, kw_only=True):
@@ -114,6 +115,29 @@ class PriceSpec(
     until: Moment | None = None
 
 
+class CostSpec(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename={"since": "from", "until": "to"},
+):
+    """A `[costs.*]` table: what an upstream takes; amounts are decimal strings of credits."""
+
+    rule: CostRule = CostRule.FLAT
+    amount: str | None = None
+    matrix: tuple[dict[str, Any], ...] = ()  # `amount`, everything else is a condition
+    input: str = "0"
+    cached: str | None = None
+    output: str = "0"
+    off_peak_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
+    minimum: str = "0"
+    video_tokens_per_second: dict[str, Whole] = {}
+    typical: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
 class VariantSpec(_Strict, frozen=True, kw_only=True):
     """One of several things sold under one name: XiaoYang's option_key, Yuanjing's model."""
 
@@ -154,6 +178,7 @@ class FileSpec(_Strict, frozen=True, kw_only=True):
     models: tuple[ModelSpec, ...] = ()
     shapes: dict[str, ShapeSpec] = {}
     prices: dict[str, PriceSpec] = {}
+    costs: dict[str, CostSpec | tuple[CostSpec, ...]] = {}  # several: its versions
     offerings: tuple[OfferingSpec, ...] = ()
 
 

@@ -5,9 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
+from portico.catalogue.costs import Cost
 from portico.catalogue.prices import Price
 from portico.core.jobs import Kind, Mode, ParamValue, Role
-from portico.core.money import Credits
 
 PROMPT_LENGTH_MAX = 10_000  # characters
 CHAT_LENGTH_MAX = 1_000_000  # characters, all messages of one chat together
@@ -114,7 +114,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     region: str = ""  # only credentials there; empty: anywhere
     first_party: bool = False
     weight: int = 1  # among routes as good as each other; 0: only while there is no other
-    upstream_cost: Credits | None = None  # microcredits for a typical job; None: not known
+    costs: tuple[Cost, ...] = ()  # what the upstream takes, oldest first; none: not known
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

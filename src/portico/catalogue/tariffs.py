@@ -75,8 +75,8 @@ def _price(spec: PriceSpec, modes: Mapping[Mode, ModeRules], amount: str | None)
         minimum=_amount("price.minimum", spec.minimum),
         whole=spec.whole,
         ceiling=credits_of("price.ceiling", spec.ceiling),
-        since=_instant(spec.since),
-        until=_instant(spec.until),
+        since=instant_of(spec.since),
+        until=instant_of(spec.until),
     )
     for problem in _problems(price, modes):
         message = f"price.{problem}"
@@ -190,5 +190,6 @@ def _amount(field: str, text: str) -> Credits:
     return credits_of(field, text) or 0
 
 
-def _instant(moment: datetime | None) -> Instant | None:
+def instant_of(moment: datetime | None) -> Instant | None:
+    """Return a file's moment as an instant."""
     return None if moment is None else int(moment.timestamp() * 1000)

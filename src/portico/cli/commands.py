@@ -17,6 +17,7 @@ COMMANDS = {
     "key": "Create, list and revoke API keys.",
     "credit": "Give an account credits.",
     "ledger": "Check the money.",
+    "margins": "Show what was charged, and what upstreams took for it.",
     "usage": "Say what was used and what it cost, by day, model or key.",
     "provider": "Connect upstreams, and list who makes what is asked for.",
     "route": "Say where a request would go, and why.",
@@ -25,9 +26,12 @@ COMMANDS = {
     "doctor": "Check this installation, and say what to do about what is wrong.",
     "backup": "Copy the database to a file, also while the server runs.",
     "copy": "Copy the database into an empty one, of the same kind or another.",
+    "import": "Take over the accounts, keys, balances and channels of new-api or one-api.",
+    "price": "Put prices from a file into the catalogue.",
     "migrate": "Bring the database to the newest schema.",
     "worker": "Run tasks without answering requests.",
 }
+_MODULES = {"import": "importing"}  # no module can have this name
 
 
 class Commands(typer.core.TyperGroup):
@@ -50,7 +54,7 @@ class Commands(typer.core.TyperGroup):
 
 def load(name: str) -> Any:
     """Import one command."""
-    return get_command(importlib.import_module(f"portico.cli.{name}").app)
+    return get_command(importlib.import_module(f"portico.cli.{_MODULES.get(name, name)}").app)
 
 
 app = typer.Typer(

@@ -25,6 +25,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], Awaitable[Finding]]], ...] = (
     ("free disk", checks.free_disk),
     ("database", checks.database),
     ("ledger", checks.money),
+    ("margins", checks.margins),
     ("runners", shared.runners),
     ("secret", shared.secret),
     ("credentials", upstreams.credentials),

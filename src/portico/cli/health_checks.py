@@ -21,6 +21,7 @@ from portico.core.ids import IdSource
 from portico.core.jobs import MediaAsk
 from portico.flows import administer
 from portico.flows.administer import Desk
+from portico.flows.margins import losses_lately
 from portico.media.storage import open_storage
 from portico.providers.base import Assignment, Finished
 from portico.providers.local.provider import LocalProvider
@@ -122,6 +123,24 @@ async def money(settings: Settings) -> Finding:
         good=not found,
         detail=f"{len(found)} differences" if found else "sound",
         advice="`portico ledger verify` names them" if found else "",
+    )
+
+
+async def margins(settings: Settings) -> Finding:
+    """Look for tasks of the last seven days that cost more than they brought."""
+    there = await asyncio.to_thread(has_database, settings)
+    if not there or await asyncio.to_thread(database_revision, settings) != HEAD:
+        return Finding(good=True, detail="nothing to check")
+    wall = SystemClock()
+    store = await open_store(settings.database)
+    try:
+        number = await losses_lately(Desk(store=store, clock=wall, ids=IdSource(wall)))
+    finally:
+        await store.close()
+    return Finding(
+        good=True,
+        detail=f"{number} tasks of the last 7 days cost more than was charged for them",
+        advice="`portico margins --negative` lists them" if number else "",
     )
 
 

@@ -8,12 +8,14 @@ import typer
 
 from portico.app import load_catalogue
 from portico.catalogue import Catalogue
+from portico.cli.balances import balance_cell, balance_view
 from portico.cli.configuration import read_settings
 from portico.cli.desk import at_desk, has_database
 from portico.cli.failure import refusal
 from portico.cli.options import Data, Json, group
 from portico.cli.output import answer, print_table, shown_date
 from portico.cli.workshop import built_in, open_workshop, read_options, read_secret
+from portico.core.money import parse_credits
 from portico.credentials import Change, CredentialRow
 from portico.flows import credentials
 from portico.flows.connected import Connected
@@ -40,6 +42,14 @@ AttemptsMax = Annotated[
 PerMinute = Annotated[
     int | None, typer.Option("--per-minute", min=0, help="Jobs begun there a minute; 0: any.")
 ]
+BalanceLow = Annotated[
+    str | None,
+    typer.Option(
+        "--balance-low",
+        metavar="N",
+        help="Warn below so much of the upstream's own unit, where it tells its balance; 0: never.",
+    ),
+]
 
 
 @app.command()
@@ -54,6 +64,7 @@ def add(  # noqa: PLR0913 - one argument an option
     region: Region = None,
     attempts_max: AttemptsMax = None,
     per_minute: PerMinute = None,
+    balance_low: BalanceLow = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +83,7 @@ def add(  # noqa: PLR0913 - one argument an option
         region=region or "",
         attempts_max=attempts_max or None,
         starts_per_minute=per_minute or None,
+        balance_low=_amount(balance_low),
     )
     row = at_desk(data, lambda desk: credentials.add(desk, shop, draft), creates=True)
     answer(_view(row), f"Added {name}. Try it: portico provider test {name}", as_json=as_json)
@@ -86,19 +98,26 @@ def list_providers(*, data: Data = None, as_json: Json = False) -> None:
     if has_database(settings):
         shop = open_workshop(settings)
         rows = at_desk(data, credentials.list_credentials)
-        listed += [_view(row) | {"problem": credentials.problem_of(row, shop)} for row in rows]
+        told = at_desk(data, credentials.list_balances)
+        listed += [
+            _view(row)
+            | {"problem": credentials.problem_of(row, shop)}
+            | balance_view(told.get(row.name), row.balance_low)
+            for row in rows
+        ]
     listed = [each | {"models": models[str(each["provider"])]} for each in listed]
     if as_json:
         answer({"providers": listed}, "", as_json=True)
         return
     print_table(
-        ("NAME", "PROVIDER", "BASE URL", "MODELS", "STATE"),
+        ("NAME", "PROVIDER", "BASE URL", "MODELS", "BALANCE", "STATE"),
         (
             (
                 str(each["name"]),
                 str(each["provider"]),
                 str(each.get("base_url") or "-"),
                 str(each["models"]),
+                balance_cell(each),
                 _state(each),
             )
             for each in listed
@@ -111,11 +130,15 @@ def show(name: Name, *, data: Data = None, as_json: Json = False) -> None:
     """Show a credential, without its secret."""
     shop = open_workshop(read_settings(data))
     row, count = at_desk(data, lambda desk: credentials.show(desk, name))
+    told = at_desk(data, credentials.list_balances)
     view = _view(row) | {"open_attempts": count, "problem": credentials.problem_of(row, shop)}
+    view |= balance_view(told.get(name), row.balance_low)
     shown = view | {
         "options": ", ".join(f"{key}={value}" for key, value in row.options.items()),
         "upstream_models": "-" if row.models is None else str(len(row.models)),
         **{at: shown_date(view[at]) for at in ("synced_at", "created_at", "updated_at")},
+        "balance": balance_cell(view),
+        "balance_read_at": shown_date(view["balance_read_at"]),
     }
     text = "\n".join(f"{key:<18} {_cell(value)}" for key, value in shown.items())
     answer(view, text, as_json=as_json)
@@ -167,6 +190,7 @@ def update(  # noqa: PLR0913 - one argument an option
     region: Region = None,
     attempts_max: AttemptsMax = None,
     per_minute: PerMinute = None,
+    balance_low: BalanceLow = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -186,6 +210,8 @@ def update(  # noqa: PLR0913 - one argument an option
     for key, value in {"attempts_max": attempts_max, "starts_per_minute": per_minute}.items():
         if value is not None:
             given[key] = value or None
+    if balance_low is not None:
+        given["balance_low"] = _amount(balance_low)
     if not given and text is None:
         message = "nothing to change: say what, or --secret for a new secret"
         raise refusal(message)
@@ -262,6 +288,10 @@ def _view(row: CredentialRow) -> dict[str, Any]:
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
+
+
+def _amount(text: str | None) -> int | None:
+    return None if text is None else parse_credits(text) or None
 
 
 def _built_in_view(one: Connected) -> dict[str, Any]:

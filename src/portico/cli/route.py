@@ -18,10 +18,10 @@ from portico.core.errors import PorticoError
 from portico.core.jobs import Kind, Mode, RouteClass
 from portico.core.money import format_credits
 from portico.flows.administer import Desk
-from portico.flows.explain import Candidate, Explanation
+from portico.flows.explain import Candidate, Explanation, example
 from portico.flows.explain import explain as explain_choice
 from portico.providers.simulator import Simulator
-from portico.routes import Pause, RouteState, Want
+from portico.routes import Pause, RouteState
 from portico.routes import service as routes
 
 app = group("Say where a request would go, and why.")
@@ -40,16 +40,24 @@ def explain(
     route_class: Annotated[
         RouteClass, typer.Option("--class", help="Which upstreams the customer allows.")
     ] = RouteClass.AUTO,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param", "-p", metavar="NAME=VALUE", help="Such as duration=10; repeatable."
+        ),
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Say where a request would go now, with the reason for or against each route.
 
-    Needs no running server. Pauses are read from the database; how well routes did lately is
-    known to the running processes alone.
+    The cost is that of a job with the defaults of the model's first offering, and with what
+    --param says. Needs no running server. Pauses are read from the database; how
+    well routes did lately is known to the running processes alone.
     """
     settings = read_settings(data)
-    found = _find(read_catalogue(settings), model, dialect)
+    catalogue = read_catalogue(settings)
+    found = _find(catalogue, model, dialect)
     asked = mode or (Mode.CHAT if found.kind is Kind.TEXT else Mode.TEXT)
     state = RouteState()
     if has_database(settings):
@@ -57,7 +65,7 @@ def explain(
     clock = SystemClock()
     explanation = explain_choice(
         found,
-        Want(route_class, asked, "generate"),
+        example(catalogue, found, asked, route_class, _given(param or [])),
         build_providers(settings, clock),
         state,
         now=clock.now(),
@@ -67,6 +75,14 @@ def explain(
         answer(msgspec.to_builtins(explanation), "", as_json=True)
         return
     _print(explanation)
+
+
+def _given(params: list[str]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in params]
+    if not all(equals for _, equals, _ in pairs):
+        message = "give --param as NAME=VALUE"
+        raise refusal(message)
+    return {name: value for name, _, value in pairs}
 
 
 async def _pauses(desk: Desk) -> list[Pause]:

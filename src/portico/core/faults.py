@@ -59,6 +59,9 @@ FAULT_POINTS = (
     "top_up.after_commit",
     "copy.after_batch",
     "copy.before_commit",
+    "import.before_commit",
+    "import.after_commit",
+    "price.before_rename",
 )
 
 _armed: Callable[[str], None] | None = None

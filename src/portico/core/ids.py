@@ -4,6 +4,7 @@ Access never rests on an id being secret: every read carries the account as well
 """
 
 import base64
+import hashlib
 import secrets
 from collections.abc import Callable
 
@@ -47,6 +48,15 @@ class IdSource:
         """Return `prefix_` and 125 random bits in lower-case base32."""
         raw = self.random_bits(128).to_bytes(16, "big")
         return f"{prefix}_{base64.b32encode(raw).decode().rstrip('=').lower()[:25]}"
+
+
+def derived_id(prefix: str, *origin: object) -> str:
+    """Return `prefix_` and 125 bits that follow from where something came from, and nothing else.
+
+    For what is taken over from elsewhere: the second time it has the same id.
+    """
+    digest = hashlib.sha256("\0".join(map(str, origin)).encode("utf-8", "surrogatepass")).digest()
+    return f"{prefix}_{base64.b32encode(digest).decode().lower()[:25]}"
 
 
 class _Pool:

@@ -32,6 +32,8 @@ class Trouble(StrEnum):
     FAILED = "failed"  # taken, and failed
 
 
+_NOTHING: Mapping[str, object] = {}
+
 WAITING_HELPS = frozenset({Trouble.UNREACHED, Trouble.BUSY})
 OTHER_ROUTE_HELPS = WAITING_HELPS | {Trouble.CREDENTIAL, Trouble.CREDIT, Trouble.MODEL}
 OPERATOR_HELPS = frozenset({Trouble.CREDENTIAL, Trouble.CREDIT, Trouble.MODEL})
@@ -57,15 +59,22 @@ class UpstreamError(PorticoError):
     Args:
         trouble: what kind it is; decides the code.
         retry_after_s: what the upstream asked for, in seconds.
+        usage: what it measured, and takes money for although it failed.
         facts: for the operator's log only.
     """
 
     def __init__(
-        self, trouble: Trouble, *, retry_after_s: float | None = None, **facts: object
+        self,
+        trouble: Trouble,
+        *,
+        retry_after_s: float | None = None,
+        usage: Mapping[str, object] = _NOTHING,
+        **facts: object,
     ) -> None:
         code, message = _WORDS[trouble]
         super().__init__(code, message, retry_after_s=retry_after_s)
         self.trouble = trouble
+        self.usage = usage
         self.facts = {"trouble": trouble, **facts}
 
     @property
@@ -85,7 +94,7 @@ class UpstreamError(PorticoError):
         """Return the error of a job that has ended: nothing about it can be waited for."""
         if self.trouble in {Trouble.REQUEST, Trouble.MEDIA, Trouble.CONTENT}:
             return self
-        ended = UpstreamError(Trouble.FAILED, told=self.trouble)
+        ended = UpstreamError(Trouble.FAILED, usage=self.usage, told=self.trouble)
         ended.facts = self.facts | ended.facts
         return ended
 

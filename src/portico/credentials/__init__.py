@@ -7,6 +7,7 @@ providers from the rows. What a secret is sealed with lies outside the database.
 from portico.credentials.model import (
     CALLBACK,
     SECRET,
+    BalanceRow,
     Change,
     CredentialRow,
     checked_name,
@@ -15,22 +16,35 @@ from portico.credentials.model import (
     new_callback_secret,
 )
 from portico.credentials.seal import Seal, UnsealedError
-from portico.credentials.service import add, change, every, get, keep_models, remove, stamps
+from portico.credentials.service import (
+    add,
+    balances,
+    change,
+    every,
+    get,
+    keep_balance,
+    keep_models,
+    remove,
+    stamps,
+)
 
 __all__ = [
     "CALLBACK",
     "SECRET",
+    "BalanceRow",
     "Change",
     "CredentialRow",
     "Seal",
     "UnsealedError",
     "add",
+    "balances",
     "change",
     "checked_name",
     "checked_options",
     "checked_secret",
     "every",
     "get",
+    "keep_balance",
     "keep_models",
     "new_callback_secret",
     "remove",

@@ -34,6 +34,7 @@ class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
     attempts_max: int | None = None  # open at once, over all processes; None: any number
     starts_per_minute: int | None = None  # over all processes; None: any number
     is_enabled: bool = True
+    balance_low: int | None = None  # millionths of the upstream's unit; below it we warn
     models: frozenset[str] | None = None  # the upstream's own names; None: it was never asked
     synced_at: Instant | None = None
     version: int = 1
@@ -49,6 +50,15 @@ class CredentialRow(msgspec.Struct, frozen=True, kw_only=True):
         return _of_provider(self) == _of_provider(other)
 
 
+class BalanceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upstream said last of our money there, in millionths of its own unit."""
+
+    credential: str
+    amount: int
+    unit: str
+    read_at: Instant
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What is to become of a credential; what is UNSET stays as it is."""
 
@@ -60,6 +70,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     attempts_max: int | msgspec.UnsetType | None = msgspec.UNSET
     starts_per_minute: int | msgspec.UnsetType | None = msgspec.UNSET
     is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    balance_low: int | msgspec.UnsetType | None = msgspec.UNSET
 
     def __repr__(self) -> str:
         """Keep secrets out of whatever is printed."""

@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from portico.credentials.tables import credentials
+from portico.credentials.tables import credentials, upstream_balances
 from portico.store import Statement
 
 _NEW = (
@@ -16,6 +16,7 @@ _NEW = (
     "attempts_max",
     "starts_per_minute",
     "is_enabled",
+    "balance_low",
     "created_at",
     "updated_at",
 )
@@ -28,6 +29,7 @@ CHANGED = (
     "attempts_max",
     "starts_per_minute",
     "is_enabled",
+    "balance_low",
     "models",
     "synced_at",
     "updated_at",
@@ -48,3 +50,13 @@ UPDATE = Statement(
     .values(version=credentials.c.version + 1)
 )
 DELETE = Statement(delete(credentials).where(credentials.c.name == bindparam("name")))
+
+BALANCES = Statement(select(upstream_balances))
+INSERT_BALANCE = Statement(
+    insert(upstream_balances).values(
+        {column.name: bindparam(column.name) for column in upstream_balances.c}
+    )
+)
+DELETE_BALANCE = Statement(
+    delete(upstream_balances).where(upstream_balances.c.credential == bindparam("of"))
+)

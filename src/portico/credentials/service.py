@@ -7,7 +7,13 @@ import msgspec
 from portico.core.clock import Instant
 from portico.core.errors import ErrorCode, PorticoError
 from portico.credentials import queries
-from portico.credentials.model import Change, CredentialRow, checked_name, checked_region
+from portico.credentials.model import (
+    BalanceRow,
+    Change,
+    CredentialRow,
+    checked_name,
+    checked_region,
+)
 from portico.store import Row, Tx
 
 Stamp = tuple[str, Instant, int]  # of one state of one row: its name, when it was made, its version
@@ -34,6 +40,7 @@ def add(tx: Tx, row: CredentialRow) -> None:
         attempts_max=row.attempts_max,
         starts_per_minute=row.starts_per_minute,
         is_enabled=int(row.is_enabled),
+        balance_low=row.balance_low,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -99,6 +106,19 @@ def remove(tx: Tx, name: str) -> None:
     """
     get(tx, name)
     tx.execute(queries.DELETE, name=name)
+    tx.execute(queries.DELETE_BALANCE, of=name)
+
+
+def balances(tx: Tx) -> dict[str, BalanceRow]:
+    """Return what upstreams said last of our money there, by credential."""
+    rows = (msgspec.convert(dict(row), BalanceRow) for row in tx.rows(queries.BALANCES))
+    return {row.credential: row for row in rows}
+
+
+def keep_balance(tx: Tx, row: BalanceRow) -> None:
+    """Note what an upstream says now; it replaces what it said before."""
+    tx.execute(queries.DELETE_BALANCE, of=row.credential)
+    tx.execute(queries.INSERT_BALANCE, **msgspec.structs.asdict(row))
 
 
 def _update(tx: Tx, row: CredentialRow) -> CredentialRow:

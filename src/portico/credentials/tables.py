@@ -1,4 +1,4 @@
-"""The table of credentials; touched by `credentials` alone."""
+"""The tables of credentials; touched by `credentials` alone."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Table, Text
 
@@ -22,7 +22,18 @@ credentials = Table(
     Column("version", BigInteger, nullable=False, server_default="1"),  # counts the changes
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("balance_low", BigInteger),  # millionths of the upstream's unit; NULL: no warning
     CheckConstraint("is_enabled IN (0, 1)", name="ck_credentials_is_enabled"),
     CheckConstraint("attempts_max > 0", name="ck_credentials_attempts_max"),
     CheckConstraint("starts_per_minute > 0", name="ck_credentials_starts_per_minute"),
+)
+
+# what upstreams said last; apart, because it changes all the time and no provider with it
+upstream_balances = Table(
+    "upstream_balances",
+    metadata,
+    Column("credential", Text, primary_key=True),
+    Column("amount", BigInteger, nullable=False),  # millionths of its unit
+    Column("unit", Text, nullable=False),
+    Column("read_at", BigInteger, nullable=False),
 )

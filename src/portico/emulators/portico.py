@@ -88,6 +88,7 @@ class PorticoEmulator(Emulator):
         return [
             Route("POST", r"/portico/v1/tasks", On.BEGIN, self._begin),
             Route("GET", task, On.READ, self._read),
+            Route("GET", r"/portico/v1/balance", On.LIST, self._balance),
             Route("POST", rf"{task}/cancel", On.STOP, self._stop),
             Route("GET", rf"{task}/download", On.FILE, self._download),
             Route("POST", r"/v1/chat/completions", On.TEXT, self._text),
@@ -131,6 +132,9 @@ class PorticoEmulator(Emulator):
         if self.phase(job) is not Phase.DONE or not self.file_url(job):
             raise RefusedError(Fault.NO_MODEL, "not ready")
         return self._file(f"{job.id}.{'mp4' if job.kind == 'video' else 'png'}")
+
+    async def _balance(self, _received: Received) -> Answer:
+        return json_answer({"available": "925", "held": "25.5"})
 
     async def _text(self, received: Received) -> Answer:
         return answer_text(received)

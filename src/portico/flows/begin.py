@@ -222,12 +222,20 @@ async def _note_attempt(
         _FullError: the credential has no room for it.
     """
     now = gateway.clock.now()
+    one = gateway.providers.get(route.credential)
+    cost = 0 if one is not None and one.is_built_in else None
 
     def write(tx: Tx) -> bool:
         if open_max is not None and tasks.open_attempts(tx, route.credential) >= open_max:
             raise _FullError
         return tasks.start_attempt(
-            tx, task, attempt_id=attempt_id, route=route, upstream_id=upstream_id, now=now
+            tx,
+            task,
+            attempt_id=attempt_id,
+            route=route,
+            upstream_id=upstream_id,
+            now=now,
+            cost=cost,
         )
 
     return await gateway.store.write(write, lane=task.id if open_max is None else None)

@@ -18,19 +18,33 @@ from portico.core.jobs import ChatAsk, ChatJob, ChatUsage, Chunk, Kind, Mode
 from portico.core.llm_tokens import count_job_tokens, count_tokens
 from portico.core.money import Credits
 from portico.core.views import Caller, TaskState
-from portico.flows import chat_upstream, moderate, settle
+from portico.flows import chat_upstream, costing, moderate, settle
 from portico.flows.chat_answer import ChatAnswer, Heard
 from portico.flows.gateway import Gateway
 from portico.flows.retry import shown
 from portico.flows.submit import Repeat, Terms, hold_and_record, lane_of, recall, was_used
 from portico.store import Tx
-from portico.tasks import NewTask, Verdict
+from portico.tasks import NewTask, RouteTaken, Verdict
 
 PIECES_WAITING_MAX = 64
 TOKENS_MAX = 2**31 - 1  # of one answer; an upstream that says more is mistaken
 SETTLE_AGAIN_S = 5.0
 _log = structlog.get_logger("portico.chat")
 _encoder = msgspec.json.Encoder()
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What an upstream takes for a text, and which it is."""
+
+    route: RouteTaken
+    cost: Credits
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes into the books with the end of a text, beside its charge."""
+
+    keeps: bool  # its answer, for its idempotency key
+    spent: Spent | None  # None: not known
 
 
 class ChatStream:
@@ -112,12 +126,18 @@ class ChatStream:
         the money follows when it can (F27, F28).
         """
         told = False
+        spent = _spent(self._gateway, self._job, self._task, heard)
         while True:
             if self._whole and error is not None:
                 heard = Heard()  # nobody was given a part of a whole answer, so nobody pays
             try:
                 self.result = await finish(
-                    self._gateway, self._job, self._task, heard, error, self._repeat
+                    self._gateway,
+                    self._job,
+                    self._task,
+                    heard,
+                    error,
+                    Closing(keeps=self._repeat, spent=spent),
                 )
             except PorticoError as away:
                 _log.error("chat_not_settled", task_id=self._task.id, code=away.code)
@@ -130,7 +150,7 @@ class ChatStream:
                 return told
 
     async def _listen(self, heard: Heard) -> None:
-        async with aclosing(chat_upstream.pieces(self._gateway, self._job)) as pieces:
+        async with aclosing(chat_upstream.pieces(self._gateway, self._job, heard)) as pieces:
             async for piece in pieces:
                 first = not heard.any
                 heard.take(piece)
@@ -192,14 +212,14 @@ async def finish(
     task: NewTask,
     heard: Heard,
     error: PorticoError | None,
-    keep_answer: bool,  # noqa: FBT001
+    closing: Closing,
 ) -> ChatAnswer | None:
     """Settle an answer for what was delivered, at most for what was held; None: refunded.
 
     A stream that was cut after some pieces is charged for those pieces (F21, F24, L5).
     """
     if error is not None and not heard.any:
-        await _settle(gateway, task, _failed(gateway, error), answer=None, keep=keep_answer)
+        await _settle(gateway, task, _failed(gateway, error), answer=None, closing=closing)
         return None
     usage = _usage(heard, job, task)
     now = gateway.clock.now()
@@ -221,7 +241,7 @@ async def finish(
         balance_after=0,
         created_at=task.created_at,
     )
-    balance = await _settle(gateway, task, verdict, answer=answer, keep=keep_answer)
+    balance = await _settle(gateway, task, verdict, answer=answer, closing=closing)
     return msgspec.structs.replace(answer, balance_after=balance)
 
 
@@ -274,6 +294,15 @@ def _counts(usage: ChatUsage) -> tuple[int, int, int]:
     return usage.input_tokens, usage.output_tokens, usage.cached_tokens
 
 
+def _spent(gateway: Gateway, job: ChatJob, task: NewTask, heard: Heard) -> Spent | None:
+    """Return what its upstream takes for what was written, also where nobody pays for it."""
+    if heard.took is None or not heard.any or not costing.has_costs(gateway, job.model):
+        return None
+    usage = _usage(heard, job, task)
+    cost = costing.cost_of_text(gateway, job, heard.took, usage, at=task.created_at)
+    return None if cost is None else Spent(heard.took, cost)
+
+
 def _charge(gateway: Gateway, job: ChatJob, task: NewTask, usage: ChatUsage) -> Credits:
     """Price what was used as it was quoted, never above what is held."""
     try:
@@ -300,21 +329,28 @@ async def _settle(
     verdict: Verdict,
     *,
     answer: ChatAnswer | None,
-    keep: bool,
+    closing: Closing,
 ) -> Credits:
+    spent = closing.spent
+
     def write(tx: Tx) -> Credits:
         settle.end_task(gateway, tx, task, verdict)
         balance = ledger.balance(tx, task.account_id).available
-        if keep:
+        if spent is not None:
+            tasks.note_text_cost(tx, task.id, spent.route, cost=spent.cost)
+        if closing.keeps:
             kept = answer and msgspec.structs.replace(answer, balance_after=balance)
             text = _encoder.encode(kept).decode() if kept else None
             tasks.answer_request(tx, task.account_id, task.id, answer=text)
         return balance
 
     try:
-        return await gateway.store.write(write, lane=task.id)
+        balance = await gateway.store.write(write, lane=task.id)
     except settle.AlreadyEndedError:  # the sweep was faster, after a very long stall
         return 0
+    if spent is not None:
+        costing.warn_if_negative(task.id, charged=verdict.charged, cost=spent.cost)
+    return balance
 
 
 def _failed(gateway: Gateway, error: PorticoError) -> Verdict:

@@ -6,6 +6,7 @@ from portico.core.clock import Instant
 from portico.core.ids import TaskId
 from portico.core.jobs import ChatUsage, Chunk
 from portico.core.money import Credits
+from portico.tasks import RouteTaken
 
 
 class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class Heard:
         self._reasoning: list[str] = []
         self.finish: str | None = None
         self.usage: ChatUsage | None = None
+        self.took: RouteTaken | None = None  # who wrote it
 
     @property
     def any(self) -> bool:

@@ -7,9 +7,18 @@ from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatJob, Chunk
 from portico.flows import pauses
 from portico.flows.capacity import starts_after_s
+from portico.flows.chat_answer import Heard
 from portico.flows.gateway import Gateway
 from portico.flows.retry import is_refusal
-from portico.flows.routing import eligible, free_after_s, is_free, no_route, pick, require_route
+from portico.flows.routing import (
+    eligible,
+    free_after_s,
+    is_free,
+    no_route,
+    pick,
+    require_route,
+    taken,
+)
 from portico.providers.base import ChatProvider
 from portico.routes import Key, Offer
 
@@ -26,11 +35,11 @@ def require_chat(gateway: Gateway, job: ChatJob) -> None:
         raise _busy(free_after_s(gateway, offers))
 
 
-async def pieces(gateway: Gateway, job: ChatJob) -> AsyncGenerator[Chunk, None]:
+async def pieces(gateway: Gateway, job: ChatJob, heard: Heard) -> AsyncGenerator[Chunk, None]:
     """Yield a text as an upstream writes it.
 
     A refusal before the first piece leads to the next route; once there was a piece, or where it
-    is unclear whether the upstream has begun, there is no other.
+    is unclear whether the upstream has begun, there is no other. `heard` learns who writes it.
 
     Raises:
         PorticoError: NO_ROUTE, or what the last upstream said.
@@ -40,6 +49,7 @@ async def pieces(gateway: Gateway, job: ChatJob) -> AsyncGenerator[Chunk, None]:
     while (offer := await _next(gateway, job, tried, refusal)) is not None:
         try:
             async with aclosing(_written(gateway, job, offer)) as written:
+                heard.took = taken(offer)
                 async for piece in written:
                     yield piece
         except _RefusedError as refused:

@@ -15,7 +15,7 @@ from portico.core.clock import HOUR_MS
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Kind, Role
 from portico.core.views import TaskState
-from portico.flows import settle
+from portico.flows import costing, settle
 from portico.flows.download import copy_out
 from portico.flows.gateway import Gateway
 from portico.media import service as media
@@ -40,9 +40,7 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
     """
     if task.state is not TaskState.STORING:
         faults.reach("storing.before_commit")
-        is_open = await gateway.store.write(
-            lambda tx: tasks.mark_storing(tx, task.id, runner=task.runner), lane=task.id
-        )
+        is_open = await _note_made(gateway, task, attempt_id, finished.usage)
         faults.reach("storing.after_commit")
         if not is_open:
             return
@@ -63,6 +61,23 @@ async def collect(gateway: Gateway, task: Task, attempt_id: str, finished: Finis
     await gateway.store.write(write, lane=task.id)
     faults.reach("stage.after_commit")
     settle.leave_room(gateway, task)
+
+
+async def _note_made(
+    gateway: Gateway, task: Task, attempt_id: str, usage: Mapping[str, object]
+) -> bool:
+    """Write down that the upstream is done, and what it takes whatever becomes of the result.
+
+    False: the task has ended meanwhile.
+    """
+    cost = await costing.attempt_cost(gateway, task, attempt_id, usage)
+
+    def write(tx: Tx) -> bool:
+        if cost is not None:
+            tasks.note_cost(tx, attempt_id, cost=cost)
+        return tasks.mark_storing(tx, task.id, runner=task.runner)
+
+    return await gateway.store.write(write, lane=task.id)
 
 
 def is_gone(finished: Finished) -> bool:

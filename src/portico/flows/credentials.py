@@ -17,6 +17,7 @@ from portico.core.upstreams import Trouble, UpstreamError
 from portico.credentials import (
     CALLBACK,
     SECRET,
+    BalanceRow,
     Change,
     CredentialRow,
     Seal,
@@ -53,6 +54,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     attempts_max: int | None = None
     starts_per_minute: int | None = None
+    is_enabled: bool = True
+    balance_low: int | None = None  # millionths of the upstream's unit
 
     def __repr__(self) -> str:
         """Keep the secret out of whatever is printed."""
@@ -81,6 +84,11 @@ async def list_credentials(desk: Desk) -> list[CredentialRow]:
     return await desk.store.read(credentials.every)
 
 
+async def list_balances(desk: Desk) -> dict[str, BalanceRow]:
+    """Return what upstreams said last of our money there, by credential."""
+    return await desk.store.read(credentials.balances)
+
+
 async def show(desk: Desk, name: str) -> tuple[CredentialRow, int]:
     """Return a credential, and how many attempts are open with it.
 
@@ -93,7 +101,14 @@ async def show(desk: Desk, name: str) -> tuple[CredentialRow, int]:
 
 
 async def add(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
-    """Seal a secret and keep it with what belongs to it.
+    """Seal a secret and keep it with what belongs to it. Raises as `sealed` does."""
+    row = await sealed(desk, shop, draft)
+    await _announced(desk, lambda tx: credentials.add(tx, row))
+    return row
+
+
+async def sealed(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
+    """Return a draft as a row that could be kept; writes nothing.
 
     Raises:
         PorticoError: INVALID_REQUEST for a name that is taken or cannot be one, an unknown
@@ -114,11 +129,12 @@ async def add(desk: Desk, shop: Workshop, draft: Draft) -> CredentialRow:
         region=draft.region,
         attempts_max=draft.attempts_max,
         starts_per_minute=draft.starts_per_minute,
+        is_enabled=draft.is_enabled,
+        balance_low=draft.balance_low,
         created_at=now,
         updated_at=now,
     )
     await _refuse_unusable(shop, row)
-    await _announced(desk, lambda tx: credentials.add(tx, row))
     return row
 
 

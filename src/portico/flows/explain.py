@@ -1,16 +1,18 @@
 """Say where a request would go, and why: every route of a model, for and against it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from portico.catalogue import Model
+from portico.catalogue import Catalogue, Model, ModeRules, Route, expected_cost
+from portico.catalogue.params import coerce
 from portico.core.clock import SECOND_MS, Instant
-from portico.core.jobs import RouteClass
+from portico.core.errors import ErrorCode, PorticoError
+from portico.core.jobs import ChatJob, Kind, MediaJob, Message, Mode, ParamValue, RouteClass
 from portico.core.money import Credits
 from portico.flows.connected import Providers
-from portico.flows.routing import appraise, routes_of
-from portico.routes import Offer, RouteState, Want
+from portico.flows.routing import appraise, routes_of, want_of
+from portico.routes import Objection, Offer, RouteState, priced
 from portico.routes.breaker import State
 from portico.routes.choice import cheapest
 
@@ -38,9 +40,60 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...]
 
 
+def example(
+    catalogue: Catalogue,
+    model: Model,
+    mode: Mode,
+    route_class: RouteClass,
+    given: Mapping[str, str],
+) -> MediaJob | ChatJob:
+    """Return a job as a customer might ask for it: with the defaults of the first offering.
+
+    Raises:
+        PorticoError: INVALID_REQUEST or UNSUPPORTED_OPTION for a parameter, with its name.
+    """
+    sold = catalogue.sold_as(model.id)
+    offering = sold[0].id if sold else ""
+    if model.kind is Kind.TEXT:
+        for name in given:
+            raise _unknown(name)
+        words = (Message("user", "Hello"),)
+        length = sold[0].chat.output_tokens_default if sold else 1
+        return ChatJob(
+            offering=offering,
+            model=model.id,
+            messages=words,
+            max_tokens=length,
+            route_class=route_class,
+        )
+    rules = next((each.modes[mode] for each in sold if mode in each.modes), None)
+    return MediaJob(
+        offering=offering,
+        model=model.id,
+        kind=model.kind,
+        mode=mode,
+        params=_params(rules, given),
+        route_class=route_class,
+    )
+
+
+def _params(rules: ModeRules | None, given: Mapping[str, str]) -> dict[str, ParamValue]:
+    params: dict[str, ParamValue] = dict(rules.defaults) if rules else {}
+    for name, raw in given.items():
+        if rules is None or name not in rules.params:
+            raise _unknown(name)
+        params[name] = coerce(rules.params[name], raw)
+    return params
+
+
+def _unknown(name: str) -> PorticoError:
+    message = f"This model has no {name}"
+    return PorticoError(ErrorCode.UNSUPPORTED_OPTION, message, param=name)
+
+
 def explain(
     model: Model,
-    want: Want,
+    job: MediaJob | ChatJob,
     providers: Providers,
     state: RouteState,
     *,
@@ -51,13 +104,13 @@ def explain(
 
     Args:
         model: what is asked for.
-        want: how.
+        job: how; its costs are those by which `value` chooses.
         providers: what is connected.
         state: pauses, and how well each route went.
         now: by which pauses are judged.
         only: the one provider to which everything goes, if there is one.
     """
-    found = appraise(model, want, providers, only)
+    found = _priced(appraise(model, want_of(job), providers, only), job, now)
     candidates = [
         _candidate(offer, state, now, None if reason is None else reason.value)
         for offer, reason in found
@@ -65,24 +118,35 @@ def explain(
     free = [offer for (offer, _), each in zip(found, candidates, strict=True) if each.takes]
     connected = {offer.provider for offer, _ in found}
     candidates += [
-        Candidate(
-            provider=route.provider,
-            credential="",
-            upstream_model=route.upstream_model,
-            takes=False,
-            reason="no credential that it may use is connected",
-            weight=route.weight,
-            cost=route.upstream_cost,
-        )
+        _unconnected(route, job, now)
         for route in routes_of(model, only)
         if route.provider not in connected
     ]
-    taken, because = _verdict(free, candidates, state, want.route_class, now)
+    taken, because = _verdict(free, candidates, state, job, now)
     return Explanation(
         model=model.id,
         goes_to=tuple(each.key.credential for each in taken),
         because=because,
         candidates=tuple(candidates),
+    )
+
+
+def _priced(
+    found: Sequence[tuple[Offer, Objection | None]], job: MediaJob | ChatJob, now: Instant
+) -> list[tuple[Offer, Objection | None]]:
+    offers = priced([offer for offer, _ in found], job, now=now)
+    return [(offer, reason) for offer, (_, reason) in zip(offers, found, strict=True)]
+
+
+def _unconnected(route: Route, job: MediaJob | ChatJob, now: Instant) -> Candidate:
+    return Candidate(
+        provider=route.provider,
+        credential="",
+        upstream_model=route.upstream_model,
+        takes=False,
+        reason="no credential that it may use is connected",
+        weight=route.weight,
+        cost=expected_cost(route.costs, job, at=now),
     )
 
 
@@ -117,7 +181,7 @@ def _verdict(
     free: Sequence[Offer],
     candidates: Sequence[Candidate],
     state: RouteState,
-    wanted: RouteClass,
+    job: MediaJob | ChatJob,
     now: Instant,
 ) -> tuple[Sequence[Offer], str]:
     if not free:
@@ -129,7 +193,7 @@ def _verdict(
             return (one,), "its pause is over and somebody has to look whether it is back"
     if len(free) == 1:
         return free, "it is the only route that can serve this now"
-    if wanted is RouteClass.VALUE:
+    if job.route_class is RouteClass.VALUE:
         return (cheapest(free, state),), "it is the cheapest that is well"
     weighted = [one for one in free if one.weight] or free
     return weighted, "of two drawn by weight mostly the one that does better is taken"

@@ -3,7 +3,7 @@
 from portico import tasks
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.views import TaskState
-from portico.flows import pauses, settle
+from portico.flows import costing, pauses, settle
 from portico.flows.gateway import Gateway
 from portico.flows.retry import RETRYABLE, GiveUp, Left, Retry, after_failure, is_refusal, shown
 from portico.flows.routing import Tried, eligible, is_free, possible
@@ -25,6 +25,7 @@ async def failed(gateway: Gateway, task: Task, error: PorticoError) -> float | N
     """
     if error.code in RETRYABLE:
         return max(error.retry_after_s or 0.0, _read_again_s(gateway, task))
+    await costing.note_failure(gateway, task, error)
     await settle.fail(gateway, task, shown(error))
     return None
 
@@ -58,6 +59,7 @@ async def refused(gateway: Gateway, task: Task, error: PorticoError) -> float | 
             await settle.retry_later(gateway, task, error)
             return after_s
         case GiveUp(final):
+            await costing.note_failure(gateway, task, error)
             await settle.fail(gateway, task, final)
             return None
 

@@ -56,8 +56,11 @@ class GiveUp:
 
 
 def is_refusal(error: PorticoError) -> bool:
-    """Whether the job was certainly not taken, for a reason that may not hold at another route."""
-    if error.code in RETRYABLE:
+    """Whether the job was certainly not taken, for a reason that may not hold at another route.
+
+    An option that a provider cannot express is refused before anything is sent.
+    """
+    if error.code in RETRYABLE or error.code is ErrorCode.UNSUPPORTED_OPTION:
         return True
     return isinstance(error, UpstreamError) and error.trouble in OTHER_ROUTE_HELPS
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from portico.catalogue import LOCAL_PROVIDER, Catalogue, Model, Route
+from portico.catalogue import LOCAL_PROVIDER, Catalogue, Model, Route, expected_cost
 from portico.core.clock import SECOND_MS, Instant
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import ChatJob, Kind, MediaJob, Mode
@@ -13,8 +13,9 @@ from portico.engines import RENDER, UPSTREAM
 from portico.flows.connected import Connected, Providers
 from portico.flows.gateway import Gateway
 from portico.flows.retry import RETRYABLE
-from portico.routes import Key, Objection, Offer, Want, choose, key_of, objection
+from portico.routes import Key, Objection, Offer, Want, choose, key_of, objection, priced
 from portico.routes.breaker import State
+from portico.routes.choice import CostOf
 from portico.tasks import Attempt, RouteTaken
 
 LOOK_AGAIN_S = 15.0  # at most, while every route is paused; another process may end a pause
@@ -86,11 +87,12 @@ def is_free(gateway: Gateway, offer: Offer) -> bool:
 
 def pick(gateway: Gateway, job: MediaJob | ChatJob, offers: Sequence[Offer]) -> Offer | None:
     """Return the route to take of several; None while all of them are paused."""
+    now = gateway.clock.now()
     return choose(
-        offers,
+        priced(offers, job, now=now) if len(offers) > 1 else offers,
         gateway.routes,
         job.route_class,
-        now=gateway.clock.now(),
+        now=now,
         random_bits=gateway.ids.random_bits,
     )
 
@@ -196,6 +198,12 @@ def _credentials(route: Route, providers: Providers) -> list[Connected]:
     ]
 
 
+def _cost_of(route: Route) -> CostOf | None:
+    if not route.costs:
+        return None
+    return lambda job, at: expected_cost(route.costs, job, at=at)
+
+
 def _offer(model: Model, route: Route, one: Connected, providers: Providers) -> Offer:
     is_own = all(each.provider == LOCAL_PROVIDER for each in model.routes)
     stands_in = route.provider == LOCAL_PROVIDER and not is_own
@@ -210,7 +218,7 @@ def _offer(model: Model, route: Route, one: Connected, providers: Providers) -> 
         weight=route.weight,
         # Portico makes its own models; a stand-in shows what would come, and bills nobody's rival
         first_party=route.first_party or route.provider == LOCAL_PROVIDER,
-        cost=route.upstream_cost,
+        cost_of=_cost_of(route),
         makes=(one.chat if model.kind is Kind.TEXT else one.tasks) is not None,
         is_enabled=one.is_enabled,
         is_stand_in=stands_in and providers.has_upstreams,

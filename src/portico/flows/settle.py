@@ -15,7 +15,7 @@ from portico.core.errors import PorticoError
 from portico.core.jobs import Kind
 from portico.core.views import TaskState
 from portico.delivery import NewDelivery
-from portico.flows import signals
+from portico.flows import costing, signals
 from portico.flows.gateway import Gateway
 from portico.media import service as media
 from portico.media.model import NewAsset
@@ -45,7 +45,10 @@ async def succeed(
         end_task(gateway, tx, task, verdict)
         faults.reach("settle.before_commit")
 
-    return await _finish(gateway, task, write, point="settle.after_commit")
+    is_ours = await _finish(gateway, task, write, point="settle.after_commit")
+    if is_ours:
+        await costing.watch_margin(gateway, task, charged=verdict.charged)
+    return is_ours
 
 
 async def fail(
@@ -71,7 +74,10 @@ async def fail(
         end_task(gateway, tx, task, verdict, by_runner=by_runner)
         faults.reach("fail.before_commit")
 
-    return await _finish(gateway, task, write, point="fail.after_commit")
+    is_ours = await _finish(gateway, task, write, point="fail.after_commit")
+    if is_ours:
+        await costing.watch_margin(gateway, task, charged=0)
+    return is_ours
 
 
 async def retry_later(gateway: Gateway, task: Task, error: PorticoError) -> None:

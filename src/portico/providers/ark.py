@@ -206,7 +206,9 @@ class Ark:
     def _outcome(self, upstream_id: str, task: Mapping[str, Any]) -> Pending | Finished:
         state = self._api.state(STATES, task.get("status"))
         if state is State.FAILED:
-            raise self._api.failed(at(task, "error", "code"))
+            error = self._api.failed(at(task, "error", "code"))
+            error.usage = read_usage(task.get("usage"), USAGE)
+            raise error
         if state is not State.DONE:
             running = state is State.RUNNING
             return Pending(upstream_id, running=running, check_after_s=VIDEO.check_after_s)

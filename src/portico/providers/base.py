@@ -192,6 +192,25 @@ class Lister(Protocol):
         """
 
 
+class Remaining(msgspec.Struct, frozen=True):
+    """What is left of our money at an upstream, in millionths of its own unit."""
+
+    amount: int
+    unit: str  # "credits", "USD"
+
+
+@runtime_checkable
+class BalanceReader(Protocol):
+    """A provider whose upstream tells, without pay, what is left of our money there."""
+
+    async def balance(self) -> Remaining:
+        """Ask once.
+
+        Raises:
+            UpstreamError: with the code OVERLOADED, whatever the trouble is.
+        """
+
+
 class ChatProvider(Protocol):
     """Writes text at one upstream."""
 

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,7 @@ import msgspec
 import structlog
 
 from portico.core.upstreams import Call, Part, Reply, Trouble, Upstream, UpstreamError
+from portico.providers.base import Remaining
 
 _log = structlog.get_logger("portico.providers")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
@@ -301,6 +303,19 @@ def read_number(value: object) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if math.isfinite(value) and 0 <= value <= _NUMBER_MAX else None
+
+
+def read_remaining(told: Iterable[object], unit: str) -> Remaining:
+    """Add up what an upstream says is left of our money there.
+
+    Raises:
+        UpstreamError: with the code OVERLOADED, when it says nothing or something odd.
+    """
+    numbers = [read_number(each) for each in told]
+    counted = [Fraction(str(number)) for number in numbers if number is not None]
+    if not counted or len(counted) < len(numbers):
+        raise UpstreamError(Trouble.UNREACHED, error="no balance").of_read()
+    return Remaining(int(sum(counted) * 1_000_000), unit)
 
 
 def read_usage(answer: object, names: Mapping[str, str]) -> dict[str, object]:

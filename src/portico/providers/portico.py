@@ -19,6 +19,7 @@ from portico.providers.base import (
     Missing,
     OutputFile,
     Pending,
+    Remaining,
 )
 from portico.providers.chat_wire import ChatWire
 from portico.providers.http import (
@@ -29,12 +30,14 @@ from portico.providers.http import (
     hint_of,
     read_id,
     read_number,
+    read_remaining,
     read_usage,
 )
 from portico.providers.inputs import hand_over, refuse_unsupported
 from portico.providers.relay import kept_file, renamed
 
 TASKS, CHAT = "/portico/v1/tasks", "/v1/chat/completions"
+BALANCE = "/portico/v1/balance"
 STATES = {
     "queued": State.QUEUED,
     "submitting": State.QUEUED,
@@ -136,6 +139,11 @@ class Portico:
         """Read a task once."""
         asked = await self._api.ask(f"{TASKS}/{upstream_id}")
         return Missing() if asked is None else self._outcome(upstream_id, asked[0])
+
+    async def balance(self) -> Remaining:
+        """Read the credits that are not held."""
+        asked = await self._api.ask(BALANCE)
+        return read_remaining([asked[0].get("available") if asked else None], "credits")
 
     async def cancel(self, upstream_id: str) -> None:
         """Cancel a task; one that has ended stays as it is."""

@@ -29,6 +29,7 @@ from portico.providers.base import (
     Missing,
     OutputFile,
     Pending,
+    Remaining,
 )
 from portico.providers.http import (
     Api,
@@ -38,6 +39,7 @@ from portico.providers.http import (
     hint_of,
     read_id,
     read_number,
+    read_remaining,
     read_url,
     read_usage,
 )
@@ -165,7 +167,7 @@ CLOCKS_DIFFER_MS = 5 * MINUTE_MS
 
 
 class Vidu:
-    """Implements `TaskProvider`, `Finder`, `CallbackReader` for one credential; no options."""
+    """Implements `TaskProvider`, `Finder`, `CallbackReader` and `BalanceReader`; no options."""
 
     name = "vidu"
     restartable = False
@@ -211,6 +213,13 @@ class Vidu:
             if is_last:
                 return Missing()
         return None  # the list is longer than what can be looked through
+
+    async def balance(self) -> Remaining:
+        """Add up the credits of all packages, as `GET /ent/v2/credits` lists them."""
+        asked = await self._api.ask("/credits")
+        packages = at(asked[0], "remains") if asked else None
+        found = packages if isinstance(packages, list) else []
+        return read_remaining((at(package, "credit_remain") for package in found), "credits")
 
     def parse_callback(self, body: bytes) -> str | None:
         """Return the task's id."""

@@ -29,6 +29,7 @@ from portico.providers.base import (
     Missing,
     OutputFile,
     Pending,
+    Remaining,
 )
 from portico.providers.http import (
     Api,
@@ -38,6 +39,7 @@ from portico.providers.http import (
     hint_of,
     read_id,
     read_json,
+    read_remaining,
     read_url,
 )
 from portico.providers.inputs import file_name, hand_over, refuse_unsupported, without_neutral
@@ -154,7 +156,7 @@ _TASK = re.compile(r"(?:text|image|reference)-to-(?:video|image)|edit")
 
 
 class WaveSpeed:
-    """Implements `TaskProvider` and `CallbackReader` for one credential; knows no options."""
+    """Implements `TaskProvider`, `CallbackReader` and `BalanceReader`; knows no options."""
 
     name = "wavespeed"
     restartable = False
@@ -194,6 +196,11 @@ class WaveSpeed:
         counted = isinstance(model, str) and Kind.IMAGE in _can(model).kinds
         outputs = tuple(OutputFile("output", url=url) for url in urls)
         return Finished(outputs=outputs, usage={"images": len(urls)} if counted else {})
+
+    async def balance(self) -> Remaining:
+        """Read what is left, in US dollars, as `GET /api/v3/balance` says it."""
+        asked = await self._api.ask("/balance")
+        return read_remaining([at(asked[0], "data", "balance") if asked else None], "USD")
 
     async def cancel(self, upstream_id: str) -> None:
         """Do nothing: there is no call for it."""

@@ -6,7 +6,7 @@ pauses alone are rows as well, so that every process heeds them and a restart re
 """
 
 from portico.routes.breaker import Breakers
-from portico.routes.choice import Objection, Offer, Want, choose, objection
+from portico.routes.choice import Objection, Offer, Want, choose, objection, priced
 from portico.routes.health import Health, Standing
 from portico.routes.model import Key, Pause, key_of
 from portico.routes.state import RouteState
@@ -24,4 +24,5 @@ __all__ = [
     "choose",
     "key_of",
     "objection",
+    "priced",
 ]

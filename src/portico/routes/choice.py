@@ -6,13 +6,15 @@ from enum import StrEnum
 import msgspec
 
 from portico.core.clock import Instant
-from portico.core.jobs import Mode, RouteClass
+from portico.core.jobs import ChatJob, MediaJob, Mode, RouteClass
 from portico.core.money import Credits
 from portico.routes.model import Key
 from portico.routes.state import RouteState
 
 HEALTHY = 0.5  # a success rate below it is no bargain
 _DRAW_BITS = 32
+
+CostOf = Callable[[MediaJob | ChatJob, Instant], Credits | None]
 
 
 class Objection(StrEnum):
@@ -49,11 +51,22 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     credential_region: str = ""  # where the credential is; empty: anywhere
     weight: int = 1
     first_party: bool = False
-    cost: Credits | None = None  # what a typical job costs us; None: not known
+    cost: Credits | None = None  # what the job at hand costs us; None: not known
+    cost_of: CostOf | None = None  # works that out; None: nothing is known of its costs
     makes: bool = True  # its provider has code for this kind of job
     is_enabled: bool = True
     is_stand_in: bool = False  # built in, for another vendor's model, beside real upstreams
     models: frozenset[str] | None = None  # that its upstream offers; None: nobody asked
+
+
+def priced(offers: Sequence[Offer], job: MediaJob | ChatJob, *, now: Instant) -> Sequence[Offer]:
+    """Return routes with what one job costs us there; the same ones where no costs are known."""
+    if all(one.cost_of is None for one in offers):
+        return offers
+    return [
+        one if one.cost_of is None else msgspec.structs.replace(one, cost=one.cost_of(job, now))
+        for one in offers
+    ]
 
 
 def objection(offer: Offer, want: Want) -> Objection | None:

@@ -8,7 +8,7 @@ from portico.core.clock import Clock
 from portico.store.base import Store
 from portico.store.sqlite import SqliteStore, connect
 
-HEAD = "0006"  # the newest revision in migrations/versions
+HEAD = "0007"  # the newest revision in migrations/versions
 POSTGRES = "postgresql://"
 _SQLITE = "sqlite:///"
 

@@ -63,6 +63,7 @@ def remove(tx: Tx, task_id: TaskId) -> bool:
     False: it was removed before. What else points at it must have gone in the same transaction.
     """
     tx.execute(queries.REMOVE_ATTEMPTS, of_task=task_id)
+    tx.execute(queries.REMOVE_TEXT_COST, of_task=task_id)
     return tx.execute(queries.REMOVE, of_task=task_id) > 0
 
 

@@ -90,6 +90,7 @@ class Attempt(msgspec.Struct, frozen=True):
     state: AttemptState
     started_at: Instant
     failure_code: ErrorCode | None = None
+    cost: Credits | None = None  # what the upstream takes for it; None: not known
 
     @property
     def route(self) -> RouteTaken:

@@ -32,6 +32,7 @@ from portico.tasks.tables import (
     is_to_forget,
     requests,
     tasks,
+    text_costs,
 )
 
 _by_runner = bindparam("by_runner", type_=Text)
@@ -256,6 +257,7 @@ OVER = Statement(
     .limit(bindparam("limit"))
 )
 REMOVE_ATTEMPTS = Statement(delete(attempts).where(attempts.c.task_id == bindparam("of_task")))
+REMOVE_TEXT_COST = Statement(delete(text_costs).where(text_costs.c.task_id == bindparam("of_task")))
 REMOVE = Statement(delete(tasks).where(tasks.c.id == bindparam("of_task")))
 
 _next_number = (
@@ -275,6 +277,7 @@ INSERT_ATTEMPT = Statement(
         upstream_id=bindparam("upstream_id"),
         state=bindparam("state"),
         started_at=bindparam("now"),
+        cost=bindparam("cost"),
     ),
     apart=("task_id",),  # numbers are counted task by task
 )
@@ -311,6 +314,21 @@ END_ATTEMPT = Statement(
         state=bindparam("new_state"),
         finished_at=bindparam("now"),
         failure_code=bindparam("failure_code"),
+    )
+)
+
+NOTE_COST = Statement(
+    update(attempts)
+    .where(attempts.c.id == bindparam("attempt_id"))
+    .values(cost=bindparam("new_cost"))
+)
+INSERT_TEXT_COST = Statement(
+    insert(text_costs).values(
+        task_id=bindparam("task_id"),
+        provider=bindparam("provider"),
+        credential=bindparam("credential"),
+        upstream_model=bindparam("upstream_model"),
+        cost=bindparam("cost"),
     )
 )
 

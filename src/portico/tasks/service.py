@@ -125,10 +125,12 @@ def start_attempt(
     route: RouteTaken,
     now: Instant,
     upstream_id: str | None = None,
+    cost: Credits | None = None,
 ) -> bool:
     """Write route and submit key down before the upstream is called.
 
-    With an `upstream_id` it was called already, as only a restartable provider may be.
+    With an `upstream_id` it was called already, as only a restartable provider may be. A `cost`
+    is one that is known beforehand.
     False: the task is not queued any more, or not its reader's, so nothing may be started or go on.
     """
     known = upstream_id is not None
@@ -147,6 +149,7 @@ def start_attempt(
         upstream_id=upstream_id,
         state=AttemptState.RUNNING if known else AttemptState.SUBMITTING,
         now=now,
+        cost=cost,
     )
     return True
 
@@ -228,6 +231,17 @@ def end_attempt(
         now=now,
         failure_code=failure_code,
     )
+
+
+def note_cost(tx: Tx, attempt_id: str, *, cost: Credits) -> None:
+    """Note what an upstream takes for an attempt; again, it replaces what was noted before."""
+    tx.execute(queries.NOTE_COST, attempt_id=attempt_id, new_cost=cost)
+
+
+def note_text_cost(tx: Tx, task_id: TaskId, route: RouteTaken, *, cost: Credits) -> None:
+    """Note what an upstream takes for a text; once, in the transaction that ends it."""
+    values = msgspec.structs.asdict(route)
+    tx.execute(queries.INSERT_TEXT_COST, task_id=task_id, cost=cost, **values)
 
 
 def last_attempt(tx: Tx, task_id: TaskId) -> Attempt | None:

@@ -2,9 +2,9 @@
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -16,15 +16,15 @@ from sqlalchemy import (
 from portico.store import RowId, metadata
 
 _OPEN = "state IN ('queued', 'submitting', 'running', 'storing')"
-is_open = literal_column(
-    f"({_OPEN})", type_=Boolean
-)  # to the letter as in the partial index, so that the planner uses it
+# Conditions of partial indexes, to the letter as there, so that the planners use them; without a
+# type, since SQLite would compare a boolean with 1, and its planner would not see the condition.
+is_open: ColumnElement[bool] = literal_column(f"({_OPEN})")
 # open attempts of one credential are counted at every start where it has a limit
-is_open_attempt = literal_column("(state IN ('submitting', 'running'))", type_=Boolean)
+is_open_attempt: ColumnElement[bool] = literal_column("(state IN ('submitting', 'running'))")
 # an open task has no expiry, so it costs no entry in this index
-is_to_forget = literal_column("(expires_at IS NOT NULL AND job <> '{}')", type_=Boolean)
+is_to_forget: ColumnElement[bool] = literal_column("(expires_at IS NOT NULL AND job <> '{}')")
 # texts are far more, and nobody leafs through them
-is_media = literal_column("(kind <> 'text')", type_=Boolean)
+is_media: ColumnElement[bool] = literal_column("(kind <> 'text')")
 
 tasks = Table(
     "tasks",
@@ -104,6 +104,7 @@ attempts = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     Column("failure_code", Text),
+    Column("cost", BigInteger),  # what the upstream takes for it, in microcredits; NULL: unknown
     Index("ix_attempts_task_id", "task_id", "number", unique=True),
     Index(
         "ix_attempts_open",
@@ -111,6 +112,18 @@ attempts = Table(
         sqlite_where=is_open_attempt,
         postgresql_where=is_open_attempt,
     ),
+)
+
+# a text has no attempts; its row is here only where its route says what it costs
+text_costs = Table(
+    "text_costs",
+    metadata,
+    Column("task_id", RowId, ForeignKey("tasks.id"), primary_key=True, autoincrement=False),
+    Column("provider", Text, nullable=False),
+    Column("credential", Text, nullable=False),
+    Column("upstream_model", Text, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    CheckConstraint("cost >= 0", name="ck_text_costs_cost"),
 )
 
 requests = Table(

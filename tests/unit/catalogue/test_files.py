@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portico.catalogue import Catalogue, load
+from portico.catalogue import Catalogue, Cost, load
 from portico.catalogue.catalogue import build
 from portico.catalogue.files import read_text
 from portico.core.errors import ErrorCode, PorticoError
@@ -311,7 +311,7 @@ def test_routes_are_read_with_everything_they_may_say():
 
     local, ark, reseller, upscaler = catalogue.model("m").routes
 
-    assert (local.upstream_cost, local.weight) == (3 * MICRO, 1)
+    assert (local.costs, local.weight) == ((Cost(amount=3 * MICRO),), 1)
     assert (local.modes, local.stages, local.credential) == (None, None, None)
     assert (ark.first_party, ark.region, ark.weight) == (True, "cn", 3)
     assert (reseller.credential, reseller.modes) == ("r1", frozenset({Mode.TEXT, Mode.IMAGE}))
@@ -333,4 +333,4 @@ def test_chats_have_routes_too():
     job = catalogue.resolve_chat(chat("yuanjing", "qwen3-max"))
     routes = catalogue.model(job.model).routes
 
-    assert [(route.provider, route.upstream_model) for route in routes] == [("local", "script")]
+    assert ("local", "script") in [(route.provider, route.upstream_model) for route in routes]

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from portico.app import provider_builder
 from portico.cli import doctor
 from portico.core.clock import SystemClock
 from portico.core.views import TaskState
+from portico.credentials import BalanceRow, keep_balance
 from portico.emulators.emulator import Emulator
 from portico.emulators.faults import Fault, On
 from portico.emulators.openai import OpenAiEmulator
@@ -94,6 +96,11 @@ def test_credential_is_added_listed_and_shown_without_its_secret(either, portico
         "updated_at": 0,
         "problem": None,
         "models": found["main"]["models"],
+        "balance": None,
+        "balance_unit": None,
+        "balance_read_at": None,
+        "balance_low": None,
+        "balance_is_low": False,
     }
     assert shown.result["open_attempts"] == 0
     assert "main" in listed.out
@@ -101,6 +108,27 @@ def test_credential_is_added_listed_and_shown_without_its_secret(either, portico
     for ran in (added, listed, as_json, shown, table):
         assert "canary" not in ran.out + ran.err
         assert "secret" not in ran.out.lower()
+
+
+def test_balance_is_shown_beside_what_is_too_little(either, portico, add, tmp_path):
+    add("main", "--balance-low", "20")
+    settings = load({**os.environ})
+    told = BalanceRow(credential="main", amount=12_500_000, unit="credits", read_at=START)
+
+    async def write():
+        store = await open_store(settings.database)
+        await store.write(lambda tx: keep_balance(tx, told))
+        await store.close()
+
+    asyncio.run(write())
+    shown = portico("provider", "show", "main", "--json").result
+
+    assert (shown["balance"], shown["balance_unit"]) == ("12.5", "credits")
+    assert (shown["balance_low"], shown["balance_is_low"]) == ("20", True)
+    assert "12.5 credits (low)" in portico("provider", "list").out
+    portico("provider", "update", "main", "--balance-low", "0")
+    assert portico("provider", "show", "main", "--json").result["balance_low"] is None
+    assert "12.5 credits" in portico("provider", "show", "main").out
 
 
 def test_secret_can_come_from_stdin(portico, add, monkeypatch):

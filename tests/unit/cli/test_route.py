@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from portico.app import open_desk
 from portico.core.clock import SystemClock
 from portico.core.upstreams import Trouble
@@ -61,3 +63,40 @@ def test_pauses_are_read_from_the_database(portico, tmp_path):
     assert found["goes_to"] == []
     assert "paused" in found["because"]
     assert "credit" in found["candidates"][0]["reason"]
+
+
+@pytest.fixture
+def known_costs(tmp_path, monkeypatch):
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    table = '[costs."ark/doubao-seedance-2-0-260128"]\nrule = "per_second"\namount = "2.5"\n'
+    chats = '[costs."openai_like/gpt-4o"]\nrule = "per_llm_token"\noutput = "1000"\n'
+    (folder / "costs.toml").write_text(table + chats)
+    monkeypatch.setenv("PORTICO_CATALOGUE", str(folder))
+
+
+def cost_at(found, provider):
+    return {each["provider"]: each["cost"] for each in found["candidates"]}[provider]
+
+
+def test_cost_is_that_of_the_job_that_is_asked_for(portico, known_costs):
+    usual = cost_at(explained(portico, "seedance-2.0"), "ark")
+    longer = cost_at(explained(portico, "seedance-2.0", "--param", "duration=12"), "ark")
+    assert (usual % 2_500_000, longer) == (0, 30_000_000)
+    assert usual < longer
+    assert cost_at(explained(portico, "gpt-4o"), "openai_like") == 1_000_000
+    assert "30" in portico("route", "explain", "seedance-2.0", "-p", "duration=12").out
+
+
+@pytest.mark.parametrize(
+    ("model", "param"),
+    [
+        ("seedance-2.0", "colour=red"),
+        ("seedance-2.0", "duration"),
+        ("seedance-2.0", "duration=x"),
+        ("gpt-4o", "duration=5"),
+    ],
+)
+def test_job_that_cannot_be_asked_for_is_one_line(portico, model, param):
+    ran = portico("route", "explain", model, "--param", param)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)

@@ -5,7 +5,7 @@ import pytest
 
 from portico import credentials
 from portico.core.errors import PorticoError
-from portico.credentials import Change, CredentialRow
+from portico.credentials import BalanceRow, Change, CredentialRow
 from portico.testing import START
 
 SEALED = "1.0a1b2c3d.sealed-canary"
@@ -31,6 +31,7 @@ async def test_row_comes_back_as_it_was_added(store):
         attempts_max=3,
         starts_per_minute=60,
         is_enabled=False,
+        balance_low=5,
     )
     await store.write(lambda tx: credentials.add(tx, added))
     assert await store.read(lambda tx: credentials.get(tx, "main")) == added
@@ -124,3 +125,17 @@ def test_option_that_cannot_be_one(options):
 def test_nothing_printed_shows_a_secret():
     shown = f"{row(options={'k': 'canary'})!r} {Change(secret=SEALED)!r} {[row()]}"
     assert "canary" not in shown
+
+
+async def test_last_balance_is_kept_and_goes_with_its_credential(store):
+    told = BalanceRow(credential="main", amount=-7, unit="credits", read_at=START)
+    await store.write(lambda tx: credentials.add(tx, row()))
+    before = await store.read(credentials.stamps)
+    for each in (told, msgspec.structs.replace(told, amount=9)):
+        await store.write(lambda tx, each=each: credentials.keep_balance(tx, each))
+
+    kept = await store.read(credentials.balances)
+    assert {name: one.amount for name, one in kept.items()} == {"main": 9}
+    assert await store.read(credentials.stamps) == before  # no provider is built anew for it
+    await store.write(lambda tx: credentials.remove(tx, "main"))
+    assert await store.read(credentials.balances) == {}

@@ -10,7 +10,7 @@ import pytest
 from portico.core.clock import MINUTE_MS
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Kind, MediaJob, Mode, Role
-from portico.core.upstreams import Call, Reply
+from portico.core.upstreams import Call, Reply, UpstreamError
 from portico.providers.ark import LIST_PAGES_MAX, LIST_SIZE, Ark, plain_words, seed_of
 from portico.providers.base import Assignment, Credential, InputFile, Lost, Missing, Pending
 from portico.testing import START
@@ -226,3 +226,14 @@ async def test_search_goes_on_until_the_pages_lie_before_the_start():
 async def test_list_without_end_tells_nothing():
     found, calls = await find(page(*[listed(1)] * LIST_SIZE))
     assert (found, calls) == (None, LIST_PAGES_MAX)
+
+
+@pytest.mark.parametrize(
+    ("usage", "noted"), [({"completion_tokens": 108_900}, {"video_tokens": 108_900}), (None, {})]
+)
+async def test_task_that_failed_says_what_it_measured_if_anything(usage, noted):
+    code = "OutputVideoSensitiveContentDetected"
+    provider, _ = ark({"id": "cgt-1", "status": "failed", "error": {"code": code}, "usage": usage})
+    with pytest.raises(UpstreamError) as caught:
+        await provider.check("cgt-1")
+    assert (caught.value.usage, caught.value.of_job().usage) == (noted, noted)

@@ -12,7 +12,7 @@ from portico.core.upstreams import Trouble, UpstreamError
 from portico.core.views import TaskState
 from portico.dialects.portico.errors import STATUS
 from portico.dialects.portico.wire import Submit
-from portico.providers.base import Finished, InputFile, Lost, Pending
+from portico.providers.base import Finished, InputFile, Lost, Pending, Remaining
 from portico.providers.portico import STATES, Portico
 from portico.testing import START
 from tests.unit.providers.scripted import job, linked, refusal, wired
@@ -147,3 +147,9 @@ async def test_success_without_a_result_is_a_failure():
 
 def test_every_state_of_a_task_has_a_meaning():
     assert STATES.keys() == {state.value for state in TaskState}
+
+
+async def test_balance_is_what_is_not_held():
+    provider, upstream = wired(Portico, {"available": "12.345678", "held": "1"})
+    assert await provider.balance() == Remaining(12_345_678, "credits")
+    assert upstream.calls[0].path == "/portico/v1/balance"

@@ -18,6 +18,7 @@ from portico.providers.base import (
     Lost,
     Missing,
     Pending,
+    Remaining,
 )
 from portico.providers.vidu import DATA_BYTES_MAX, LIST_PAGES_MAX, LIST_SIZE, Vidu
 from portico.testing import START
@@ -298,4 +299,26 @@ async def test_list_without_end_tells_nothing():
 async def test_list_that_is_none_is_asked_for_again_later(answer):
     with pytest.raises(PorticoError) as caught:
         await find(answer)
+    assert caught.value.code is ErrorCode.OVERLOADED
+
+
+@pytest.mark.parametrize(
+    ("remains", "amount"),
+    [
+        ([{"credit_remain": 100}, {"credit_remain": 2.5}], 102_500_000),
+        ([{"credit_remain": "7"}], 7_000_000),
+        ([{"credit_remain": 0}], 0),
+    ],
+)
+async def test_balance_is_that_of_all_packages(remains, amount):
+    provider, upstream = vidu({"remains": remains})
+    assert await provider.balance() == Remaining(amount, "credits")
+    assert upstream.calls[0].path == "/credits"
+
+
+@pytest.mark.parametrize("answer", [{}, {"remains": []}, {"remains": [{"credit_remain": "x"}]}])
+async def test_balance_that_is_none_is_not_zero(answer):
+    provider, _ = vidu(answer)
+    with pytest.raises(UpstreamError) as caught:
+        await provider.balance()
     assert caught.value.code is ErrorCode.OVERLOADED

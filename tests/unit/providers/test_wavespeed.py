@@ -10,7 +10,7 @@ import pytest
 from portico.core.errors import ErrorCode, PorticoError
 from portico.core.jobs import Kind, MediaJob, Mode, Role
 from portico.core.upstreams import Call, Reply, Trouble, UpstreamError
-from portico.providers.base import Assignment, Credential, Finished, InputFile
+from portico.providers.base import Assignment, Credential, Finished, InputFile, Remaining
 from portico.providers.wavespeed import WaveSpeed, path_of
 
 SEEDANCE = "bytedance/seedance-2.0/text-to-video"
@@ -296,3 +296,16 @@ async def test_stopping_sends_nothing():
     provider, upstream = wavespeed()
     await provider.cancel("w1")
     assert upstream.calls == []
+
+
+async def test_balance_is_in_dollars():
+    provider, upstream = wavespeed((200, {"code": 200, "data": {"balance": 50.25}}))
+    assert await provider.balance() == Remaining(50_250_000, "USD")
+    assert upstream.calls[0].path == "/balance"
+
+
+async def test_balance_that_is_none_is_not_zero():
+    provider, _ = wavespeed((200, {"code": 200, "data": {}}))
+    with pytest.raises(UpstreamError) as caught:
+        await provider.balance()
+    assert caught.value.code is ErrorCode.OVERLOADED
