@@ -146,6 +146,7 @@ def busy(folder: Path, *, calls_back: bool) -> Iterator[Busy]:
         "PORTICO_PRIVATE_HOSTS": address,
         "PORTICO_CATALOGUE": str(folder / "catalogue"),
         "PORTICO_LOG_LEVEL": "error",
+        "PORTICO_PORT": str(port),
     }
     if calls_back:
         given["PORTICO_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
@@ -153,7 +154,7 @@ def busy(folder: Path, *, calls_back: bool) -> Iterator[Busy]:
     emulator = subprocess.Popen(command, env=child_environment(), cwd=Path(__file__).parents[2])
     try:
         connect(folder, "left", f"http://{address}/api/v3", given)
-        with running(folder, key, port=port, **given) as server:
+        with running(folder, key, **given) as server:
             yield Busy(server, f"http://{address}", emulator.pid)
     finally:
         emulator.kill()

@@ -72,11 +72,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(
-    data: Path, key: str, *, port: int | None = None, **environment: str
-) -> Iterator[Server]:
+def running(data: Path, key: str, **environment: str) -> Iterator[Server]:
     """Start a server on a data folder and stop it at the end."""
-    server = start(data, key, port=port, **environment)
+    server = start(data, key, **environment)
     try:
         yield server
     finally:
@@ -88,9 +86,9 @@ def running(
             raise
 
 
-def start(data: Path, key: str, *, port: int | None = None, **environment: str) -> Server:
-    """Start a server process and wait until it is ready, or has died; None: on a free port."""
-    port = port or free_port()
+def start(data: Path, key: str, **environment: str) -> Server:
+    """Start a server process and wait until it is ready, or has died."""
+    port = int(environment.get("PORTICO_PORT", "0")) or free_port()
     log = data / "server.log"
     with log.open("ab") as written:
         process = subprocess.Popen(

@@ -235,7 +235,7 @@ def connect(data: Path, name: str, base_url: str, given: Mapping[str, str]) -> N
     words = ("provider", "add", name, "--provider", KIND, "--base-url", base_url)
     subprocess.run(
         [sys.executable, "-m", "portico", *words, "--secret-stdin", "--data", str(data)],
-        env=child_environment() | given,
+        env=child_environment() | dict(given),
         input=b"sk-emulated",
         cwd=data,
         check=True,
