@@ -88,7 +88,7 @@ def running(data: Path, key: str, **environment: str) -> Iterator[Server]:
 
 def start(data: Path, key: str, **environment: str) -> Server:
     """Start a server process and wait until it is ready, or has died."""
-    port = free_port()
+    port = int(environment.get("PORTICO_PORT", "0")) or free_port()
     log = data / "server.log"
     with log.open("ab") as written:
         process = subprocess.Popen(

@@ -273,6 +273,7 @@ async def test_failures_in_a_row_pause_a_route_and_one_probe_brings_it_back(hous
     assert len(await house.attempts(third)) == 0
     assert await house.step(third) == 5
     assert house.gateway.routes.breakers.pauses == ()
+    assert house.gateway.routes.health.standing(key_of("first", "first-model")).success == 1.0
 
 
 async def test_pauses_are_known_to_other_processes_and_after_a_restart(house):

@@ -70,11 +70,13 @@ async def test_pause_is_heeded_by_others_within_a_second_and_so_is_its_end(house
 
     await house.step(await house.submit(ASK))
     await until(lambda: other.routes.breakers.state(KEY, house.clock.now()) is State.OPEN)
+    other.routes.health.failed(KEY)
 
     await house.clock.advance(61)
     assert await pauses.take_turn(house.gateway, KEY)
     await pauses.note_answer(house.gateway, KEY)
     await until(lambda: not other.routes.breakers.pauses)
+    assert other.routes.health.standing(KEY).success == 1.0  # it is well for all of them
     for each in loops:
         each.cancel()
     await asyncio.gather(*loops, return_exceptions=True)

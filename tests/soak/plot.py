@@ -1,4 +1,4 @@
-"""A histogram as one SVG file, drawn by hand."""
+"""Counts by the second as one SVG file, drawn by hand."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -10,7 +10,14 @@ COLOURS = ("#3a6ea5", "#d9822b", "#4f9d69", "#9b5fa8")
 
 def histogram(title: str, series: Mapping[str, Sequence[float]], *, bound_s: float) -> str:
     """Draw how many of each series took how many seconds, stacked, with a bound as a line."""
-    last = max([bound_s, *(value for values in series.values() for value in values)])
+    return timeline(title, series, marks={"": bound_s})
+
+
+def timeline(
+    title: str, series: Mapping[str, Sequence[float]], *, marks: Mapping[str, float]
+) -> str:
+    """Draw what happened in each second, stacked by series, with lines where something was done."""
+    last = max([*marks.values(), *(value for values in series.values() for value in values)])
     bins = int(last) + 2
     stacks = [
         [sum(int(value) == second for value in values) for values in series.values()]
@@ -31,10 +38,8 @@ def histogram(title: str, series: Mapping[str, Sequence[float]], *, bound_s: flo
             parts.append(_text(LEFT + second * across, floor + 16, f"{second} s"))
     scale = sorted({0, most // 2, most})
     parts += [_text(8, floor - number * up + 4, str(number)) for number in scale]
-    at = LEFT + bound_s * across
-    parts.append(
-        f'<path d="M{at:.1f} {TOP}V{floor}" stroke="#b00020" stroke-dasharray="4 3" fill="none"/>'
-    )
+    for name, at_s in marks.items():
+        parts += _mark(LEFT + at_s * across, name)
     along = float(LEFT)
     for colour, (name, values) in zip(COLOURS, series.items(), strict=False):
         parts.append(_box(along, 26, 10, 10, colour))
@@ -46,6 +51,14 @@ def histogram(title: str, series: Mapping[str, Sequence[float]], *, bound_s: flo
         f'<path d="M{LEFT} {floor}H{WIDTH - RIGHT}" stroke="#444" fill="none"/>'
         f"{''.join(parts)}</svg>\n"
     )
+
+
+def _mark(at: float, name: str) -> list[str]:
+    line = (
+        f'<path d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#b00020" '
+        'stroke-dasharray="4 3" fill="none"/>'
+    )
+    return [line, _text(at - 12, HEIGHT - 8, name)] if name else [line]
 
 
 def _box(left: float, top: float, width: float, height: float, colour: str) -> str:

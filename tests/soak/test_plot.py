@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from tests.soak.plot import histogram
+from tests.soak.plot import histogram, timeline
 
 BOX = "{http://www.w3.org/2000/svg}rect"
 
@@ -16,3 +16,11 @@ def test_histogram_has_a_bar_for_each_second_in_which_something_was_taken_over()
     assert len(bars) == 3  # two stacked at one second, one at seven
     heights = sorted(float(each.get("height", 0)) for each in bars)
     assert heights[2] == 2 * heights[0] == 2 * heights[1]
+
+
+def test_timeline_has_a_line_and_a_word_for_everything_that_was_done():
+    drawn = timeline("starts", {"one": [0.5, 3.2]}, marks={"killed": 1.0, "back": 2.5})
+
+    words = [each.text for each in ET.fromstring(drawn).iter() if each.tag.endswith("text")]  # noqa: S314 - we drew it
+    assert {"killed", "back"} <= set(words)
+    assert drawn.count("stroke-dasharray") == 2

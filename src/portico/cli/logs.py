@@ -24,13 +24,15 @@ _MEASURES = {
     "differences",
     "duration_ms",
     "duration_s",
+    "for_s",
     "open_tasks",
     "retry_after_s",
     "size_bytes",
 }
 _CODES = {"cause", "check", "code", "dialect", "direct", "errno", "error", "exit_code", "kind"}
 _MORE_CODES = {"library", "number", "port", "provider", "refusal", "signal", "stage", "state"}
-FIELDS = frozenset(_IDS | _MEASURES | _CODES | _MORE_CODES | {"model", "offering", "status"})
+_OF_ROUTES = {"credential", "model", "trouble"}  # the first is a credential's name
+FIELDS = frozenset(_IDS | _MEASURES | _CODES | _MORE_CODES | _OF_ROUTES | {"offering", "status"})
 _OWN = {"event", "level", "time", "message", "trace"}  # written by this module alone
 _CODE = re.compile(r"[\w.:+/@-]{1,120}", re.ASCII)
 _SPEAKERS = ("asyncio", "uvicorn")  # libraries whose messages hold no values of requests

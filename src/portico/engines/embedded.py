@@ -6,6 +6,7 @@ tasks wait; at a start, the caller wakes every task that has not ended.
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -13,9 +14,11 @@ import structlog
 from portico.core.clock import Clock
 from portico.core.ids import TaskId
 
-# so few that a burst of submits is answered first and worked off after; steps that wait for slow
-# networks will want a limit of their own
-STEPS_AT_ONCE = 32
+STEPS_AT_ONCE = 1_000  # most of them wait: for an upstream, for a file, for a child to look at it
+NEW_AT_ONCE = 32  # so few that a burst of submits is answered first and worked off after
+BURST_MAX = 32  # steps begun in one turn of the event loop
+TICK_S = 0.01  # what is due within it is begun together
+NUDGED_S = -3_600.0  # before everything that is due: somebody says that there is news
 RETRY_MAX_S = 60.0
 _log = structlog.get_logger("portico.engine")
 
@@ -30,8 +33,10 @@ class EmbeddedEngine:
         self._step = step
         self._clock = clock
         self._heap: list[tuple[float, TaskId]] = []
-        self._due_at: dict[TaskId, float] = {}  # the one entry of the heap that counts
+        self._new: deque[tuple[float, TaskId]] = deque()  # woken from outside, for now
+        self._due_at: dict[TaskId, float] = {}  # the one entry that counts
         self._running: dict[TaskId, asyncio.Task[None]] = {}
+        self._beginning: set[TaskId] = set()  # those of them that were new
         self._again: set[TaskId] = set()  # woken while their step was under way
         self._failures: dict[TaskId, int] = {}
         self._changed = asyncio.Event()
@@ -42,24 +47,26 @@ class EmbeddedEngine:
         self._runner = asyncio.create_task(self._run(), name="portico-engine")
 
     def wake(self, task_id: TaskId, *, after_s: float = 0.0) -> None:
-        """Look at a task after a while; an earlier look already planned stays. Safe to repeat."""
-        due_at = self._clock.monotonic() + after_s
-        planned = self._due_at.get(task_id)
-        if planned is not None and planned <= due_at:
-            return
-        self._due_at[task_id] = due_at
-        heapq.heappush(self._heap, (due_at, task_id))
-        self._changed.set()
+        """Look at a task after a while; an earlier look already planned stays. Safe to repeat.
+
+        Of those to be looked at now only a few are at once, whatever else is due.
+        """
+        if after_s > 0:
+            self._plan(task_id, after_s)
+        elif (entry := self._entry(task_id, after_s)) is not None:
+            self._new.append(entry)
+            self._changed.set()
 
     def nudge(self, task_id: TaskId) -> None:
         """Look at a task now, if it is planned or under way here at all."""
         if task_id in self._due_at or task_id in self._running:
-            self.wake(task_id)
+            self._plan(task_id, NUDGED_S)
 
     def forget_all(self) -> None:
         """Plan nothing any more; steps under way find out by themselves that it was not theirs."""
         self._due_at.clear()
         self._heap.clear()
+        self._new.clear()
         self._again.clear()
 
     @property
@@ -82,7 +89,11 @@ class EmbeddedEngine:
     async def _run(self) -> None:
         while True:
             self._changed.clear()
-            await self._change_within(self._launch_due())
+            wait_s = self._launch_due()
+            if wait_s == 0.0:
+                await asyncio.sleep(0)
+            else:
+                await self._change_within(wait_s)
 
     async def _change_within(self, wait_s: float | None) -> None:
         """Wait until something changes, at most for a while; None: for ever."""
@@ -97,22 +108,46 @@ class EmbeddedEngine:
         await self._clock.sleep(wait_s)
         self._changed.set()
 
+    def _entry(self, task_id: TaskId, after_s: float) -> tuple[float, TaskId] | None:
+        due_at = self._clock.monotonic() + after_s
+        planned = self._due_at.get(task_id)
+        if planned is not None and planned <= due_at:
+            return None
+        self._due_at[task_id] = due_at
+        return (due_at, task_id)
+
+    def _plan(self, task_id: TaskId, after_s: float) -> None:
+        if (entry := self._entry(task_id, after_s)) is not None:
+            heapq.heappush(self._heap, entry)
+            if self._heap[0] == entry:
+                self._changed.set()
+
     def _launch_due(self) -> float | None:
-        """Start what is due; returns seconds until something else is, None for never."""
+        """Start some of what is due; returns seconds until there is more, None for never."""
         now = self._clock.monotonic()
-        while self._heap and len(self._running) < STEPS_AT_ONCE:
-            due_at, task_id = self._heap[0]
-            if self._due_at.get(task_id) == due_at and due_at > now:
-                return due_at - now
-            heapq.heappop(self._heap)
-            if self._due_at.get(task_id) != due_at:
-                continue  # replanned since
-            del self._due_at[task_id]
-            if task_id in self._running:
-                self._again.add(task_id)  # one step at a time: a second look once this one is over
-            else:
-                self._running[task_id] = asyncio.create_task(self._one(task_id))
-        return None
+        most = min(STEPS_AT_ONCE, len(self._running) + BURST_MAX)
+        while self._new and len(self._running) < most and len(self._beginning) < NEW_AT_ONCE:
+            self._launch(self._new.popleft(), is_new=True)  # first: they can never take it all
+        wait_s = None
+        while self._heap and len(self._running) < most:
+            entry = self._heap[0]
+            if self._due_at.get(entry[1]) == entry[0] > now:
+                wait_s = max(entry[0] - now, TICK_S)
+                break
+            self._launch(heapq.heappop(self._heap))
+        return 0.0 if len(self._running) >= most < STEPS_AT_ONCE else wait_s
+
+    def _launch(self, entry: tuple[float, TaskId], *, is_new: bool = False) -> None:
+        due_at, task_id = entry
+        if self._due_at.get(task_id) != due_at:
+            return  # replanned since
+        del self._due_at[task_id]
+        if task_id in self._running:
+            self._again.add(task_id)  # one step at a time: a second look once this one is over
+            return
+        if is_new:
+            self._beginning.add(task_id)
+        self._running[task_id] = asyncio.create_task(self._one(task_id))
 
     async def _one(self, task_id: TaskId) -> None:
         try:
@@ -122,13 +157,15 @@ class EmbeddedEngine:
             after_s = self._back_off(task_id)
             _log.error("step_failed", task_id=task_id, error=type(error).__name__, exc_info=error)
         finally:
+            if len(self._running) >= STEPS_AT_ONCE or task_id in self._beginning:
+                self._changed.set()  # there is room again
             self._running.pop(task_id, None)
-            self._changed.set()
+            self._beginning.discard(task_id)
         if task_id in self._again:
             self._again.discard(task_id)
             after_s = 0.0
         if after_s is not None:
-            self.wake(task_id, after_s=after_s)
+            self._plan(task_id, after_s)
 
     def _back_off(self, task_id: TaskId) -> float:
         count = self._failures[task_id] = self._failures.get(task_id, 0) + 1

@@ -35,7 +35,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request would go."""
 
     model: str
-    goes_to: tuple[str, ...]  # credentials; several: the better of two drawn by weight
+    goes_to: tuple[str, ...]  # credentials; several: mostly the better of two drawn by weight
     because: str
     candidates: tuple[Candidate, ...]
 
@@ -196,4 +196,4 @@ def _verdict(
     if job.route_class is RouteClass.VALUE:
         return (cheapest(free, state),), "it is the cheapest that is well"
     weighted = [one for one in free if one.weight] or free
-    return weighted, "of two drawn by weight the one that does better is taken"
+    return weighted, "of two drawn by weight mostly the one that does better is taken"

@@ -25,7 +25,11 @@ _OF_OURS = {Trouble.CREDENTIAL, Trouble.CREDIT}  # whatever was asked, and of wh
 
 async def load(gateway: Gateway) -> None:
     """Read what all processes on the database have paused; at a start, and when it changes."""
-    gateway.routes.breakers.learn(await gateway.store.read(routes.pauses))
+    before = {each.key for each in gateway.routes.breakers.pauses}
+    now = await gateway.store.read(routes.pauses)
+    gateway.routes.breakers.learn(now)
+    for key in before - {each.key for each in now}:
+        gateway.routes.health.renew(key)
 
 
 async def run_learning(gateway: Gateway) -> None:
@@ -62,6 +66,8 @@ async def note_answer(gateway: Gateway, key: Key) -> None:
     over = gateway.routes.breakers.answered(key, gateway.clock.now())
     if not over:
         return
+    for each in over:
+        gateway.routes.health.renew(each)
 
     def write(tx: Tx) -> None:
         routes.end(tx, over)

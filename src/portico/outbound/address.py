@@ -7,6 +7,7 @@ first is true for multicast and for NAT64, the second reads `0x7f.1` as this ver
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import quote
 
@@ -102,6 +103,7 @@ def parse_target(
     return Target(scheme, host, port, path or "/", query.removeprefix("?"), is_listed)
 
 
+@lru_cache(maxsize=1_024)  # asked for every call to an upstream
 def check_address(text: str, *, is_listed: bool = False) -> Address:
     """Return the address if it may be dialled (S3, S7).
 

@@ -8,7 +8,7 @@ well; what differs is who named the host, that keys travel, and that nothing is 
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -213,13 +213,13 @@ class UpstreamClient:
 
     @cached_property
     def _kept(self) -> ClientSession:
-        return self._session(keepalive_timeout=self._limits.idle_s)
+        return self._session((), keepalive_timeout=self._limits.idle_s)
 
     @cached_property
     def _own(self) -> ClientSession:
-        return self._session(force_close=True)
+        return self._session((_tracing(),), force_close=True)
 
-    def _session(self, **options: float | bool) -> ClientSession:
+    def _session(self, traces: Sequence[TraceConfig], **options: float | bool) -> ClientSession:
         return ClientSession(
             connector=GuardedConnector(
                 self._target,
@@ -234,7 +234,7 @@ class UpstreamClient:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=READ_BUFFER_BYTES,
-            trace_configs=[_tracing()],
+            trace_configs=list(traces),
         )
 
 

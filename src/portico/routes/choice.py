@@ -98,7 +98,7 @@ def choose(
     """Return the route to take among those that can serve a job; None: none is free now.
 
     A route whose pause is over is looked at again first. Of the rest, `value` takes the
-    cheapest that is well, and every other class the better of two drawn by weight.
+    cheapest that is well, and every other class mostly the better of two drawn by weight.
     """
     free = offers
     if without:
@@ -113,7 +113,7 @@ def choose(
         return free[0] if free else None
     if wanted is RouteClass.VALUE:
         return cheapest(free, state)
-    return _better_of_two(free, state, random_bits)
+    return _mostly_better_of_two(free, state, random_bits)
 
 
 def cheapest(offers: Sequence[Offer], state: RouteState) -> Offer:
@@ -127,10 +127,10 @@ def _cost(offer: Offer) -> tuple[bool, Credits]:
     return offer.cost is None, offer.cost or 0
 
 
-def is_better(one: Offer, other: Offer, state: RouteState) -> bool:
-    """Whether a route promises more than another: by success, then by waiting and by cost.
+def beside(one: Offer, other: Offer, state: RouteState) -> float:
+    """Return how much less than another a route promises: by success, then by waiting and cost.
 
-    What is not known of both counts for neither.
+    1.0: as much; 2.0: half of it. What is not known of both counts for neither.
     """
     mine, theirs = state.health.standing(one.key), state.health.standing(other.key)
     ratio = ((theirs.success + 0.01) / (mine.success + 0.01)) ** 2
@@ -138,17 +138,21 @@ def is_better(one: Offer, other: Offer, state: RouteState) -> bool:
         ratio *= (mine.latency_s / theirs.latency_s) ** 0.5
     if one.cost and other.cost:
         ratio *= (one.cost / other.cost) ** 0.5
-    return ratio <= 1.0
+    return ratio
 
 
-def _better_of_two(
+def _mostly_better_of_two(
     free: Sequence[Offer], state: RouteState, random_bits: Callable[[int], int]
 ) -> Offer:
+    """Draw two; the worse one keeps a chance, or nobody would see that it does better again."""
     first = _draw(free, random_bits)
     second = _draw([one for one in free if one is not first], random_bits)
     if second.weight == 0 < first.weight:
         return first
-    return first if is_better(first, second, state) else second
+    ratio = beside(first, second, state)
+    if ratio <= 1.0 or random_bits(_DRAW_BITS) * ratio < 2**_DRAW_BITS:
+        return first
+    return second
 
 
 def _draw(offers: Sequence[Offer], random_bits: Callable[[int], int]) -> Offer:

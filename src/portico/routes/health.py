@@ -44,6 +44,15 @@ class Health:
         before = self.standing(key)
         self._keep(key, Standing(before.success * (1.0 - SHARE), before.latency_s))
 
+    def renew(self, key: Key) -> None:
+        """Take a route for a good one again: what it refused while it was away is over.
+
+        Without a model: all routes of the credential.
+        """
+        for each in [one for one in self._standings if one.credential == key.credential]:
+            if key.model in ("", each.model):
+                self._keep(each, Standing(latency_s=self._standings[each].latency_s))
+
     def _keep(self, key: Key, standing: Standing) -> None:
         self._standings[key] = standing
         self._standings.move_to_end(key)

@@ -1,7 +1,8 @@
 """An upstream's own books: each start of a job is written down, by task, stage and attempt.
 
 Python imports this by itself when its folder is on PYTHONPATH; so a whole process of Portico,
-and what it starts, is watched from outside.
+and what it starts, is watched from outside. It can also make one that waits for a lost job
+impatient.
 """
 
 import os
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 BOOKS = "PORTICO_TEST_BOOKS"  # the file they are kept in
+LOST_RETRY = "PORTICO_TEST_LOST_RETRY_S"  # instead of the seconds between looks for a lost job
 
 
 def _keep(path: Path) -> None:
@@ -27,5 +29,14 @@ def _keep(path: Path) -> None:
     Simulator.start = start  # type: ignore[method-assign,assignment]
 
 
-if BOOKS in os.environ and {"serve", "worker"} & set(sys.orig_argv):
-    _keep(Path(os.environ[BOOKS]))
+def _hurry(seconds: float) -> None:
+    from portico.flows import run
+
+    run.LOST_RETRY_S = seconds
+
+
+if {"serve", "worker"} & set(sys.orig_argv):
+    if BOOKS in os.environ:
+        _keep(Path(os.environ[BOOKS]))
+    if LOST_RETRY in os.environ:
+        _hurry(float(os.environ[LOST_RETRY]))

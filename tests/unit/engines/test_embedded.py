@@ -175,6 +175,57 @@ async def test_only_so_many_steps_run_at_once(engine, steps, monkeypatch):
     assert len(steps.calls) == 10
 
 
+async def test_burst_is_begun_in_pieces_so_that_others_have_a_turn(engine, steps, monkeypatch):
+    monkeypatch.setattr(embedded, "BURST_MAX", 3)
+    for task_id in range(10):
+        steps.gates[task_id] = asyncio.Event()
+        engine.wake(task_id)
+    seen: list[int] = []
+    for _ in range(12):
+        await asyncio.sleep(0)
+        seen.append(len(steps.under_way))
+    assert 3 in seen
+    assert seen[-1] == 10
+    for gate in steps.gates.values():
+        gate.set()
+    await let_run()
+
+
+async def test_new_tasks_keep_nobody_from_a_second_look(engine, steps, clock, monkeypatch):
+    monkeypatch.setattr(embedded, "NEW_AT_ONCE", 2)
+    steps.scripts[1] = [5.0, None]
+    engine.wake(1)
+    await let_run()
+    for task_id in (2, 3, 4):
+        steps.gates[task_id] = asyncio.Event()
+        engine.wake(task_id)
+    await clock.advance(5)
+    assert steps.times(1) == [0, 5]
+    assert steps.under_way == {2, 3}
+    steps.gates[2].set()
+    await let_run()
+    assert steps.under_way == {3, 4}
+    for gate in steps.gates.values():
+        gate.set()
+    await let_run()
+
+
+async def test_nudged_task_is_looked_at_before_all_that_is_due(engine, steps, clock, monkeypatch):
+    monkeypatch.setattr(embedded, "STEPS_AT_ONCE", 1)
+    for task_id in (1, 2, 3):
+        steps.scripts[task_id] = [5.0, None]
+        engine.wake(task_id)
+    await clock.advance(1)
+    gate = steps.gates[4] = asyncio.Event()
+    engine.wake(4)
+    await clock.advance(5)  # the others are due, and there is no room
+    engine.nudge(3)
+    steps.calls.clear()
+    gate.set()
+    await let_run()
+    assert [each[0] for each in steps.calls] == [3, 1, 2]
+
+
 async def test_wall_clock_jump_plans_nothing_anew(engine, steps, clock):
     engine.wake(1, after_s=10)
     clock.jump(3_600_000)

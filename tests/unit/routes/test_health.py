@@ -38,3 +38,18 @@ def test_memory_is_bounded_and_forgets_who_was_not_heard_of_for_longest():
 
     assert health.standing(key_of("b", "m")).success == 1.0
     assert health.standing(KEY).success < 1.0
+
+
+def test_route_that_is_back_is_taken_for_a_good_one_that_waits_as_long_as_before():
+    health, other = Health(), key_of("a", "n")
+    for key in (KEY, other):
+        health.succeeded(key, 10.0)
+        health.failed(key)
+
+    health.renew(KEY)
+    assert health.standing(KEY) == Standing(1.0, 10.0)
+    assert health.standing(other).success < 1.0
+
+    health.failed(KEY)
+    health.renew(key_of("a"))
+    assert health.standing(KEY) == health.standing(other) == Standing(1.0, 10.0)
