@@ -140,6 +140,13 @@ async def test_ended_delivery_can_be_replayed_under_its_id(house):
     assert house.door.posts[0][2]["webhook-id"] == house.door.posts[1][2]["webhook-id"]
 
 
+async def delivered(house, task_id):
+    """Wait until the answer is written down."""
+    async with asyncio.timeout(5):
+        while (await house.owed(task_id)).state is not DeliveryState.DELIVERED:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
 async def test_sender_takes_what_is_due_and_wakes_for_more(house):
     house.door.answers = [TAKEN]
     first = await ended(house)
@@ -148,11 +155,9 @@ async def test_sender_takes_what_is_due_and_wakes_for_more(house):
     second = await ended(house)
     assert house.gateway.live.delivery_due.is_set() or len(house.door.posts) == 2
     await until(lambda: len(house.door.posts) == 2)
-    await asyncio.sleep(0.01)  # the answer is still being written down
-    await stopped(sending)
-
     for task_id in (first, second):
-        assert (await house.owed(task_id)).state is DeliveryState.DELIVERED
+        await delivered(house, task_id)
+    await stopped(sending)
 
 
 async def test_sender_looks_again_by_itself(house, monkeypatch):
@@ -165,10 +170,8 @@ async def test_sender_looks_again_by_itself(house, monkeypatch):
     assert len(house.door.posts) == 1  # not due yet
     house.clock.jump(10 * SECOND_MS)
     await until(lambda: len(house.door.posts) == 2)
-    await asyncio.sleep(0.01)  # the answer is still being written down
+    await delivered(house, task_id)
     await stopped(sending)
-
-    assert (await house.owed(task_id)).state is DeliveryState.DELIVERED
 
 
 async def test_slow_receiver_holds_nobody_up_and_is_asked_once_at_a_time(house, monkeypatch):

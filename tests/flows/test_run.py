@@ -238,7 +238,7 @@ async def test_start_without_an_answer_is_never_repeated_blindly(house):
 
     task = await house.run(task_id)
 
-    assert (task.state, task.failure_code) == (TaskState.FAILED, ErrorCode.UPSTREAM_FAILED)
+    assert (task.state, task.failure_code) == (TaskState.FAILED, ErrorCode.UPSTREAM_TIMEOUT)
     assert len(house.upstream.started) == 1
     await house.assert_charged(0)
 
