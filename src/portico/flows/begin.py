@@ -93,7 +93,7 @@ async def start(
     gateway.live.keep_answer(task.id, attempt_id, outcome)
     faults.reach("start.after_call")
     await pauses.note_answer(gateway, key_of(route.credential, route.upstream_model))
-    return await taking.take_answer(gateway, task, attempt_id, outcome)
+    return await taking.take_answer(gateway, task, attempt_id, outcome, credential=route.credential)
 
 
 async def _tried(gateway: Gateway, task: Task) -> Tried:
@@ -202,7 +202,9 @@ async def _begin_at_will(
     if not started:
         gateway.live.ended(task.id)
         return None
-    return await taking.take_outcome(gateway, task, attempt_id, outcome)
+    return await taking.take_outcome(
+        gateway, task, attempt_id, outcome, credential=route.credential
+    )
 
 
 async def _note_attempt(

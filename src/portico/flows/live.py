@@ -11,6 +11,7 @@ import msgspec
 
 from portico.core.ids import TaskId
 from portico.flows.rooms import Rooms
+from portico.flows.trust import Trust
 from portico.providers.base import Finished, Pending
 
 
@@ -38,6 +39,7 @@ class LiveTasks:
         self._unread: dict[TaskId, int] = {}
         self._answers: dict[TaskId, tuple[str, Pending | Finished]] = {}  # to starts, by attempt
         self.rooms = Rooms()  # at credentials whose open attempts are limited
+        self.trust = Trust()  # in the notices of upstreams
         self._heard: set[TaskId] = set()  # whose progress another process told
         self._news: dict[TaskId, Progress] | None = None  # to be told to others, if there are any
         self.streams: set[Stream] = set()  # texts being written
@@ -107,6 +109,7 @@ class LiveTasks:
         self._answers.pop(task_id, None)
         self._heard.discard(task_id)
         self.rooms.leave(task_id)
+        self.trust.forget(task_id)
         if self._news:
             self._news.pop(task_id, None)
         for waiter in self._waiters.pop(task_id, ()):

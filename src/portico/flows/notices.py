@@ -113,6 +113,7 @@ class Notices:
     async def _nudge(self, task_id: TaskId, runner: str | None) -> None:
         """Tell whoever runs a task, over the database where that is another process."""
         if runner == self._gateway.runner.id:
+            self._gateway.live.trust.noticed(task_id)
             self._gateway.engine.nudge(task_id)
         elif runner is not None:
             await self._gateway.store.write(lambda tx: tx.announce(signals.noticed(task_id)))

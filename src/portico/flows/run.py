@@ -60,7 +60,9 @@ async def _continue(gateway: Gateway, task: Task) -> float | None:
         if provider.restartable:
             return await _resume_start(gateway, task, attempt, provider)
         return _wait_for_lost(gateway, task)
-    return await taking.take_outcome(gateway, task, attempt.id, outcome)
+    return await taking.take_outcome(
+        gateway, task, attempt.id, outcome, credential=attempt.credential
+    )
 
 
 async def _check(
@@ -75,11 +77,14 @@ async def _check(
     try:
         outcome = await provider.check(upstream_id)
     except PorticoError as error:
+        if error.code not in RETRYABLE:
+            gateway.live.trust.note_end(task.id, attempt.credential)
         await pauses.note_check(gateway, attempt, error)
         raise
     faults.reach("check.after_call")
     taking.note_progress(gateway, task, outcome)
     if isinstance(outcome, Finished):
+        gateway.live.trust.note_end(task.id, attempt.credential)
         pauses.note_result(gateway, attempt)
     return outcome
 
@@ -90,7 +95,9 @@ async def _resume_start(
     """Repeat a start whose answer was lost, where that is free; else look for its job (T2)."""
     answer = gateway.live.answer_to(task.id, attempt.id)
     if answer is not None and not (isinstance(answer, Finished) and collect.is_gone(answer)):
-        return await taking.take_answer(gateway, task, attempt.id, answer)  # it was not recorded
+        return await taking.take_answer(  # it was not recorded
+            gateway, task, attempt.id, answer, credential=attempt.credential
+        )
     if not provider.restartable:
         return await _look_up(gateway, task, attempt, provider)
     inputs = await stage_inputs(gateway, task)
@@ -126,7 +133,9 @@ async def _look_up(
             return LOST_RETRY_S
         never_was = PorticoError(ErrorCode.OVERLOADED, "The upstream did not take the job")
         return await failing.refused(gateway, task, never_was)
-    return await taking.take_answer(gateway, task, attempt.id, outcome)
+    return await taking.take_answer(
+        gateway, task, attempt.id, outcome, credential=attempt.credential
+    )
 
 
 async def _expire(gateway: Gateway, task: Task) -> None:

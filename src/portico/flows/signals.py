@@ -57,6 +57,7 @@ def hear(gateway: Gateway, text: str) -> None:
             case ["owed"]:
                 gateway.live.delivery_due.set()
             case ["noticed", number]:
+                gateway.live.trust.noticed(int(number))
                 gateway.engine.nudge(int(number))
             case ["credentials"]:
                 gateway.providers.changed.set()

@@ -12,7 +12,12 @@ from portico.tasks import Task
 
 
 async def take_answer(
-    gateway: Gateway, task: Task, attempt_id: str, outcome: Pending | Finished
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    outcome: Pending | Finished,
+    *,
+    credential: str,
 ) -> float | None:
     """Go on from what the upstream said to a start; safe to repeat while it is not recorded."""
     note_progress(gateway, task, outcome)
@@ -22,16 +27,22 @@ async def take_answer(
         gateway.live.ended(task.id)
         await stop_upstream(gateway, task)
         return None
-    return await take_outcome(gateway, task, attempt_id, outcome)
+    return await take_outcome(gateway, task, attempt_id, outcome, credential=credential)
 
 
 async def take_outcome(
-    gateway: Gateway, task: Task, attempt_id: str, outcome: Pending | Finished
+    gateway: Gateway,
+    task: Task,
+    attempt_id: str,
+    outcome: Pending | Finished,
+    *,
+    credential: str,
 ) -> float | None:
     """Return when to look again, or collect what was made; None: the task has ended."""
     if isinstance(outcome, Pending):
         left_s = (task.deadline_at - gateway.clock.now()) / SECOND_MS
-        return max(0.0, min(outcome.check_after_s, left_s))
+        wait_s = gateway.live.trust.interval_s(credential, outcome.check_after_s)
+        return max(0.0, min(wait_s, left_s))
     await collect.collect(gateway, task, attempt_id, outcome)
     return None if await own_open_task(gateway, task.id) is None else 0.0
 
