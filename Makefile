@@ -5,7 +5,7 @@
 
 BIN := .venv/bin
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 PROJECT := pyproject.toml scripts/install requirements/build.txt requirements/uv.txt
 
 # Releases must have been out for a week before we take them, unless they fix a flaw:
