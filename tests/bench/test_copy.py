@@ -127,7 +127,8 @@ def copy(source: str, target: str) -> str:
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
-    found = json.loads(process.stdout.read())
+    with process.stdout:
+        found = json.loads(process.stdout.read())
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
