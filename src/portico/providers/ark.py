@@ -37,6 +37,7 @@ from portico.providers.http import (
     State,
     at,
     hint_of,
+    pending,
     read_id,
     read_number,
     read_url,
@@ -165,11 +166,8 @@ class Ark:
 
     async def cancel(self, upstream_id: str) -> None:
         """Stop a task that still waits; deleting one that is done would delete its result."""
-        try:
-            known = await self.check(upstream_id)
-        except PorticoError:
-            return
-        if isinstance(known, Pending) and not known.running:
+        known = await pending(self.check(upstream_id))
+        if known is not None and not known.running:
             await self._api.stop("DELETE", f"{TASKS}/{upstream_id}", body={})
 
     async def find(self, lost: Lost) -> Pending | Finished | Missing | None:

@@ -7,7 +7,7 @@ ours, its numbers are taken only where they are numbers, its ids only where they
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from portico.core.errors import PorticoError
 from portico.core.upstreams import Call, Part, Reply, Trouble, Upstream, UpstreamError
-from portico.providers.base import Remaining
+from portico.providers.base import Finished, Missing, Pending, Remaining
 
 _log = structlog.get_logger("portico.providers")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~=-]{0,199}")
@@ -265,6 +266,15 @@ def at(value: object, *names: str) -> Any:
             return None
         value = value.get(name)
     return value
+
+
+async def pending(check: Awaitable[Pending | Finished | Missing]) -> Pending | None:
+    """Return a job that has not ended, as a check says; None also where nobody can tell."""
+    try:
+        known = await check
+    except PorticoError:
+        return None
+    return known if isinstance(known, Pending) else None
 
 
 def read_id(value: object) -> str:

@@ -36,6 +36,7 @@ from portico.providers.http import (
     State,
     at,
     hint_of,
+    pending,
     read_id,
     read_json,
     read_url,
@@ -239,11 +240,8 @@ class MiniMax:
 
     async def cancel(self, upstream_id: str) -> None:
         """Stop a task that still waits; deleting one that is done would delete its result."""
-        try:
-            known = await self.check(upstream_id)
-        except PorticoError:
-            return
-        if upstream_id.startswith(NEWER) and isinstance(known, Pending) and not known.running:
+        known = await pending(self.check(upstream_id))
+        if upstream_id.startswith(NEWER) and known is not None and not known.running:
             task_id = upstream_id.removeprefix(NEWER)
             await self._newer.stop("DELETE", f"/v2/video_generation/{task_id}")
 

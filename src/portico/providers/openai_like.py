@@ -39,6 +39,7 @@ from portico.providers.http import (
     State,
     at,
     hint_of,
+    pending,
     read_id,
     read_names,
     read_number,
@@ -172,11 +173,7 @@ class OpenAiLike:
 
     async def cancel(self, upstream_id: str) -> None:
         """Delete a video that is not done yet."""
-        try:
-            known = await self.check(upstream_id)
-        except UpstreamError:
-            return
-        if isinstance(known, Pending):
+        if await pending(self.check(upstream_id)) is not None:
             await self._api.stop("DELETE", f"{VIDEOS}/{upstream_id}")
 
     async def find(self, lost: Lost) -> Pending | Finished | Missing | None:

@@ -37,6 +37,7 @@ from portico.providers.http import (
     State,
     at,
     hint_of,
+    pending,
     read_id,
     read_number,
     read_remaining,
@@ -192,11 +193,8 @@ class Vidu:
 
     async def cancel(self, upstream_id: str) -> None:
         """Stop a task; Vidu does so while it waits, and off-peak ones later as well."""
-        try:
-            known = await self.check(upstream_id)
-        except PorticoError:
-            return
-        if isinstance(known, Pending):
+        known = await pending(self.check(upstream_id))
+        if known is not None:
             path = f"/tasks/{upstream_id}/cancel"
             await self._api.stop("POST", path, body={"id": upstream_id})
 

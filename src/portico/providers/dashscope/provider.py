@@ -25,7 +25,6 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from portico.core.errors import PorticoError
 from portico.core.jobs import ChatJob, Chunk, Kind
 from portico.core.upstreams import Trouble, Upstream
 from portico.providers.base import (
@@ -39,7 +38,7 @@ from portico.providers.base import (
 from portico.providers.chat_wire import ChatWire
 from portico.providers.dashscope.bodies import picture, video
 from portico.providers.dashscope.models import CHECK_AFTER_S, IMAGE, VIDEO
-from portico.providers.http import Api, Refusals, State, at, read_id, read_url, read_usage
+from portico.providers.http import Api, Refusals, State, at, pending, read_id, read_url, read_usage
 
 API = "/api/v1"
 CHAT = "/compatible-mode/v1"
@@ -138,11 +137,8 @@ class DashScope:
 
     async def cancel(self, upstream_id: str) -> None:
         """Stop a task that still waits; nothing else can be stopped there."""
-        try:
-            known = await self.check(upstream_id)
-        except PorticoError:
-            return
-        if isinstance(known, Pending) and not known.running:
+        known = await pending(self.check(upstream_id))
+        if known is not None and not known.running:
             await self._api.stop("POST", f"{TASKS}/{upstream_id}/cancel")
 
     def stream(self, job: ChatJob, *, model: str) -> AsyncIterator[Chunk]:
